@@ -56,7 +56,7 @@ _HELPERS = frozenset({"page", "title", "what", "platform"})
 _MEMORY = "192MB"
 _ACCOUNTS_SHOWN = 1_000
 _REJECTED_SHOWN = 100_000
-_ROWS_TOGETHER = 100
+_ROWS_TOGETHER = 200
 """Rows of one account that a batch has on average at least, if it has rows of all."""
 
 _NAMES_UTC = re.compile(r"\b(GMT|UTC)\b", re.IGNORECASE)
