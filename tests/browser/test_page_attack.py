@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from flows.deployments import SCHEDULED_FLOWS
+from flows.deployments import REACTING_FLOWS, SCHEDULED_FLOWS
 from flows.serving.ports import Ports
 from flows.serving.prefect_environment import read_auth_string
 from tests.browser.chromium import find_chromium, open_browser, sign_in, wait_until
@@ -120,7 +120,7 @@ def test_a_page_reaches_neither_prefect_nor_the_api_nor_the_dashboard(tmp_path: 
 
         wait_until(ready, 240)
         # The runner registers its flows in the seconds after: what is compared below must stand still.
-        wait_until(lambda: len(planned(prefect, home)[1]) == len(SCHEDULED_FLOWS), 120)
+        wait_until(lambda: len(planned(prefect, home)[1]) == len(SCHEDULED_FLOWS + REACTING_FLOWS), 120)
         made = subprocess.run(
             [*SOCIALFLOW, "keys", "create", "--name", "me", "--scope", "admin", "--json"],
             env=environment, capture_output=True, text=True, check=True, timeout=120,
