@@ -63,7 +63,13 @@ def test_an_old_post_reads_as_before_after_its_ledger_moved_to_the_lake(tenant: 
     services = tenant.server.services
     later = tenant.server.clock() + timedelta(days=500)
     with Lake.open(services.lake.settings) as lake:
-        assert archive_events(services.store, lake, before=later).events == 2
+        # Other tests' ended posts on this server move too.
+        assert archive_events(services.store, lake, before=later).events >= 2
+        moved = lake.query(
+            "SELECT count(*) AS events FROM raw.publication_events WHERE publication_id = ?",
+            [before["publications"][0]["id"]],
+        )
+        assert moved == [{"events": 2}]
     assert tenant.client.get(address).json() == before
     assert [one["event"] for one in before["publications"][0]["attempts"]] == ["scheduled", "canceled"]
     assert before["publications"][0]["ledger_problems"] == []
