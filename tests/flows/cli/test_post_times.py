@@ -133,24 +133,22 @@ def test_a_time_is_scored(advised: str) -> None:
     assert [item["post_id"] for item in near["collisions"]] == [post["id"]]
 
 
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        (("suggest", "--platform", "myspace"), "unknown platform 'myspace'"),
-        (("suggest", "--weight", "mastodon"), "such as instagram:2"),
-        (("suggest", "--to", "2020-01-01T00:00:00Z"), "must be after"),
-        (("score", "--at", "tomorrow"), "'tomorrow' is not a valid time"),
-        (("score", "--account", "acct_none"), "acct_none"),
-        (("score", "--timezone", "Mars/Olympus"), "unknown time zone"),
-    ],
-)
-def test_a_wrong_question_about_times_is_one_sentence(
-    advised: str, arguments: tuple[str, ...], words: str
-) -> None:
-    del advised
-    said = run("times", *arguments, code=1)
-    assert words in said
-    assert len(said.strip().splitlines()) == 1
+WRONG_QUESTIONS = [
+    (("suggest", "--platform", "myspace"), "unknown platform 'myspace'"),
+    (("suggest", "--weight", "mastodon"), "such as instagram:2"),
+    (("suggest", "--to", "2020-01-01T00:00:00Z"), "must be after"),
+    (("score", "--at", "tomorrow"), "'tomorrow' is not a valid time"),
+    (("score", "--account", "acct_none"), "acct_none"),
+    (("score", "--timezone", "Mars/Olympus"), "unknown time zone"),
+]
+
+
+@pytest.mark.usefixtures("advised")
+def test_a_wrong_question_about_times_is_one_sentence() -> None:
+    for arguments, words in WRONG_QUESTIONS:
+        said = run("times", *arguments, code=1)
+        assert words in said
+        assert len(said.strip().splitlines()) == 1, said
 
 
 def test_the_lake_knows_how_each_post_was_placed(advised: str, resources: Resources) -> None:

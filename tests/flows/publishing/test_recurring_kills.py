@@ -48,7 +48,7 @@ report.raise_if_failed()
 """
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.long)])
 def settings(request: pytest.FixtureRequest, tmp_path: Path) -> WarehouseSettings:
     url = request.getfixturevalue("postgres_url") if request.param == "postgresql" else None
     return WarehouseSettings(home=tmp_path / "home", database_url=url)

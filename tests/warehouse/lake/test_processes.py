@@ -38,7 +38,9 @@ def go(writer: subprocess.Popen[str]) -> None:
     writer.stdin.flush()
 
 
-@pytest.mark.parametrize("catalog", ["lake_settings", "postgres_settings"])
+@pytest.mark.parametrize(
+    "catalog", ["lake_settings", pytest.param("postgres_settings", marks=pytest.mark.long)]
+)
 def test_processes_that_load_the_same_rows_at_once_never_double_one(
     catalog: str, request: pytest.FixtureRequest
 ) -> None:

@@ -47,7 +47,7 @@ REWRITTEN: dict[tuple[str, str], set[str]] = {}
 """(revision, table) -> columns that the step is meant to rewrite."""
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.long)])
 def empty_engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
     if request.param == "sqlite":
         engine = create_engine(f"sqlite:///{tmp_path / 'old.sqlite'}")

@@ -132,7 +132,7 @@ class _Batches:
         self._connection: DuckDBPyConnection | None = connection
         self._scratch = scratch
         self._options = options
-        self._reader: Any = None
+        self._next: int | None = None  # place of the next row; None = the order is not made yet
 
     def __iter__(self) -> Iterator[RowBatch]:
         return self
@@ -140,16 +140,18 @@ class _Batches:
     def __next__(self) -> RowBatch:
         if self._connection is None:
             raise StopIteration
-        if self._reader is None:
+        if self._next is None:
             few = self._options.oldest_first and self._are_accounts_few()
-            query = self._connection.execute(load_sql("history/select_rows"), {"few_accounts": few})
-            self._reader = query.to_arrow_reader(self._options.batch_rows)
-        try:
-            batch = self._reader.read_next_batch()
-        except StopIteration:
+            self._connection.execute(load_sql("history/order_rows"), {"few_accounts": few})
+            self._next = 1
+        last = self._next + self._options.batch_rows - 1
+        query = self._connection.execute(load_sql("history/select_rows"), {"first": self._next, "last": last})
+        rows = query.to_arrow_table()
+        self._next = last + 1
+        if not rows.num_rows:
             self.close()
-            raise
-        return RowBatch(pa.Table.from_batches([batch]).cast(ROW_SCHEMA))
+            raise StopIteration
+        return RowBatch(rows.cast(ROW_SCHEMA))
 
     def _are_accounts_few(self) -> bool:
         """Return whether each batch would have many rows of all accounts: each costs statements of its own."""
@@ -164,7 +166,7 @@ class _Batches:
 
     def close(self) -> None:
         """Remove the temporary files; there are no more rows then."""
-        connection, self._connection, self._reader = self._connection, None, None
+        connection, self._connection = self._connection, None
         if connection is not None:
             _close(connection, self._scratch)
 
@@ -729,7 +731,7 @@ class _Reader:
     def _drop_all_but_rows(self) -> None:
         """Free the memory of what the rows were made from: loading them takes minutes and needs it."""
         tables = self._connection.execute(
-            "SELECT table_name FROM duckdb_tables() WHERE table_name <> 'identified'"
+            "SELECT table_name FROM duckdb_tables() WHERE table_name NOT IN ('identified', 'parsed')"
         ).fetchall()
         for (name,) in tables:
             self._connection.execute(f"DROP TABLE {name}")
