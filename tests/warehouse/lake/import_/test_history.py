@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ from ulid import ULID
 
 from connectors.types import Platform, PostContent
 from warehouse.errors import InvalidInputError
-from warehouse.lake.import_ import history
+from warehouse.lake.import_ import history, read
 from warehouse.lake.import_.history import ImportReport, import_history
 from warehouse.lake.import_.types import ReadOptions
 from warehouse.lake.marts import KEYS, rebuild_all_marts
@@ -330,3 +330,17 @@ def test_an_import_that_ends_anywhere_and_is_started_again_has_every_row_once(
     )
     assert counted == [{"rows": 20, "posts": 20, "likes": sum(range(20))}]
     assert lake.query("SELECT count(*) AS posts FROM marts.publication_latest") == [{"posts": 20}]
+
+
+def test_long_texts_need_no_memory_for_all_of_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """30 MB of texts, newest first, beside 16 MB of memory: sorted rows carry keys only."""
+    monkeypatch.setattr(read, "_MEMORY", "16MB")
+    path = tmp_path / "posts.csv"
+    with path.open("w") as file:
+        file.write("account,post_id,published_at,likes,comments,text\n")
+        for number in range(3_000):
+            at = NOW - timedelta(minutes=number)
+            file.write(f"page{number % 3},{10**17 + number},{at.isoformat()},{number},0,{number} {'word ' * 2_000}\n")
+    options = ReadOptions(account=None, platform=Platform.FACEBOOK, oldest_first=True, batch_rows=1_000)
+    rows = [row for batch in read.read_file(path, options=options).batches for row in batch.to_rows()]
+    assert [row.likes for row in rows] == list(reversed(range(3_000)))
