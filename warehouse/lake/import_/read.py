@@ -78,6 +78,12 @@ def read_file(path: Path, *, options: ReadOptions | None = None) -> Reading:
         match = recognise(path, scratch.path, options)
         connection = _connect(scratch.path)
         detection = _Reader(connection, match, path, options).read()
+    except duckdb.OutOfMemoryException as error:
+        _close(connection, scratch)
+        raise FileRefusedError(
+            f"{printable(path.name)}: its rows are too long to be read with {_MEMORY} of memory: split the file, or "
+            "leave out long columns"
+        ) from error
     except BaseException:
         _close(connection, scratch)
         raise

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,9 +16,11 @@ from connectors.types import Platform, PostContent
 from warehouse.errors import InvalidInputError
 from warehouse.lake.import_ import history, read
 from warehouse.lake.import_.history import ImportReport, import_history
-from warehouse.lake.import_.types import ReadOptions
+from warehouse.lake.import_.types import COUNTS, MEASURES, FileRefusedError, ReadOptions
 from warehouse.lake.marts import KEYS, rebuild_all_marts
 from warehouse.lake.queries.overview import get_overview
+from warehouse.scratch import Scratch
+from warehouse.sql import load_sql
 from warehouse.store.access.workspaces import ensure_default_workspace
 from warehouse.store.accounts.accounts import list_accounts
 from warehouse.store.models import Publication
@@ -332,15 +334,33 @@ def test_an_import_that_ends_anywhere_and_is_started_again_has_every_row_once(
     assert lake.query("SELECT count(*) AS posts FROM marts.publication_latest") == [{"posts": 20}]
 
 
-def test_long_texts_need_no_memory_for_all_of_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """30 MB of texts, newest first, beside 16 MB of memory: sorted rows carry keys only."""
-    monkeypatch.setattr(read, "_MEMORY", "16MB")
-    path = tmp_path / "posts.csv"
-    with path.open("w") as file:
-        file.write("account,post_id,published_at,likes,comments,text\n")
-        for number in range(3_000):
-            at = NOW - timedelta(minutes=number)
-            file.write(f"page{number % 3},{10**17 + number},{at.isoformat()},{number},0,{number} {'word ' * 2_000}\n")
-    options = ReadOptions(account=None, platform=Platform.FACEBOOK, oldest_first=True, batch_rows=1_000)
-    rows = [row for batch in read.read_file(path, options=options).batches for row in batch.to_rows()]
-    assert [row.likes for row in rows] == list(reversed(range(3_000)))
+def test_rows_are_put_in_order_without_memory_for_their_texts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """75 MB of texts, newest first, beside 64 MB of memory: what is sorted carries keys only."""
+    monkeypatch.setattr(read, "_MEMORY", "64MB")
+    scratch = Scratch()
+    connection = read._connect(scratch.path)
+    counts = ", ".join(f"NULL::BIGINT AS {name}" for name in COUNTS if name != "likes")
+    measures = ", ".join(f"NULL::DOUBLE AS {name}" for name in MEASURES)
+    connection.execute(
+        f"""
+        CREATE TABLE parsed AS
+        SELECT
+          line, 'page' || line % 3 AS account, line::VARCHAR AS external_id, NULL::VARCHAR AS permalink,
+          line || repeat(' word', 250) AS text, 'text' AS kind, false AS day_only, NULL::TIMESTAMPTZ AS measured_at,
+          TIMESTAMPTZ '2026-03-02 00:00:00Z' - to_minutes(line) AS published_at,
+          line AS likes, {counts}, {measures}, NULL::JSON AS raw, []::VARCHAR[] AS problems
+        FROM range(60_000) AS lines (line)
+        """  # noqa: S608 (our own values)
+    )
+    connection.execute(load_sql("history/identify_rows"))
+    batches = read._Batches(connection, scratch, ReadOptions(oldest_first=True, batch_rows=5_000))
+    assert [n for batch in batches for n in batch.rows["likes"].to_pylist()] == list(reversed(range(60_000)))
+
+
+def test_rows_too_long_for_the_memory_are_refused_in_one_sentence(
+    import_text: Import, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(read, "_MEMORY", "8MB")
+    rows = "".join(f"a,p{n},2024-05-30 10:00,1,2,3,{n}{' word' * 1_000}\n" for n in range(3_000))
+    with pytest.raises(FileRefusedError, match="too long to be read with 8MB of memory: split the file"):
+        import_text(f"{HEADER},text\n{rows}")
