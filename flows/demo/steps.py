@@ -11,7 +11,9 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import shutil
 import sys
+import textwrap
 import time
 from collections import Counter
 from dataclasses import dataclass, field
@@ -125,7 +127,12 @@ class Demo:
 
     def say(self, words: str) -> None:
         """Print a progress message."""
-        sys.stderr.write(f"[{time.time() - self._started:5.1f} s] {words}\n")
+        mark = f"[{time.time() - self._started:5.1f} s] "
+        indent = " " * (len(mark) + len(words) - len(words.lstrip()))
+        # Whole lines for logs and scripts; in a terminal they would break within words.
+        width = shutil.get_terminal_size().columns if sys.stderr.isatty() else sys.maxsize
+        lines = textwrap.wrap(mark + words, width, subsequent_indent=indent, break_on_hyphens=False)
+        sys.stderr.write("\n".join(lines) + "\n")
         sys.stderr.flush()
 
     async def run(self) -> None:
