@@ -9,6 +9,7 @@ of an error only its type.
 
 from __future__ import annotations
 
+import atexit
 import os
 import socket
 import sys
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 EXPORT_TIMEOUT_S = 5
 """For one batch; what cannot be sent is dropped."""
+END_TIMEOUT_S = 3.0
+"""For all that is waiting when a process ends: a collector that is away would delay each end by half a minute."""
 _PREFIX = "socialflow."
 
 
@@ -58,12 +61,18 @@ def span(name: str, **ids: str | float | None) -> AbstractContextManager[Span]:
 
 
 def stop_tracing() -> None:
-    """Send what is waiting, and read the setting again at the next span. Called where a process ends without atexit."""
+    """Send what is waiting, within END_TIMEOUT_S, and read the setting again at the next span.
+
+    Runs at exit; to be called where a process ends without atexit.
+    """
     global _provider, _known
     with _lock:
         provider, _provider, _known = _provider, None, False
     if provider is not None:
-        provider.shutdown()
+        # The provider's own limit is 30 s, and cannot be set.
+        ending = threading.Thread(target=provider.shutdown, name="tracing-end", daemon=True)
+        ending.start()
+        ending.join(END_TIMEOUT_S)
 
 
 def _open() -> TracerProvider | None:
@@ -91,7 +100,8 @@ def _make_provider(endpoint: str) -> TracerProvider:
             f"{_PREFIX}module": getattr(main, "name", None) or "unknown",
         }
     )
-    provider = TracerProvider(resource=resource)
+    provider = TracerProvider(resource=resource, shutdown_on_exit=False)
+    atexit.register(stop_tracing)
     exporter = OTLPSpanExporter(endpoint=endpoint, timeout=EXPORT_TIMEOUT_S)
     provider.add_span_processor(BatchSpanProcessor(exporter))
     return provider

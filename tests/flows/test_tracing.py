@@ -6,6 +6,7 @@ import asyncio
 import subprocess
 import sys
 import threading
+import time
 from collections import Counter
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -164,7 +165,9 @@ def test_a_collector_that_is_away_delays_nothing(monkeypatch: pytest.MonkeyPatch
         with span("work"):
             pass
     monkeypatch.delenv("SOCIALFLOW_OTLP_ENDPOINT")
+    began = time.monotonic()
     stop_tracing()
+    assert time.monotonic() - began < 10, "the end of a process waited for the collector"
 
 
 @pytest.mark.parametrize("value", ["collector:4318", "grpc://collector", "http://collector?key=1"])
