@@ -135,7 +135,7 @@ FAULTS = (
     Fault(
         "workers-killed",
         "kill -9 of both workers with their runs (the flow's period is shortened to 10 s, so that three of them pass)",
-        42,
+        55,
         _kill_workers,
         _release_workers,
         frozenset({"FlowBehind"}),
