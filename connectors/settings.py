@@ -223,5 +223,5 @@ class TraceSettings(BaseSettings):
             return None
         parts = urlsplit(value)
         if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
-            raise ValueError(f"{value!r} is no address of a collector: write it as http://collector:4318")
+            raise ValueError(f"{value!r} is not an address of a collector: write it as http://collector:4318")
         return value if parts.path.strip("/") else f"{value.rstrip('/')}/v1/traces"

@@ -173,5 +173,5 @@ def test_a_collector_that_is_away_delays_nothing(monkeypatch: pytest.MonkeyPatch
 @pytest.mark.parametrize("value", ["collector:4318", "grpc://collector", "http://collector?key=1"])
 def test_an_address_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
     monkeypatch.setenv("SOCIALFLOW_OTLP_ENDPOINT", value)
-    with pytest.raises(ValidationError, match="is no address of a collector"):
+    with pytest.raises(ValidationError, match="is not an address of a collector"):
         TraceSettings()

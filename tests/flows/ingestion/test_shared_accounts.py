@@ -88,7 +88,7 @@ async def test_another_runs_account_is_left_to_it_until_its_lease_expires(floor:
 
 
 async def test_a_process_of_this_machine_that_was_killed_is_not_waited_for(floor: Floor) -> None:
-    process = subprocess.Popen([sys.executable, "-c", ""])  # noqa: ASYNC220
+    process = subprocess.Popen([sys.executable, "-c", ""])  # noqa: ASYNC220 (it ends at once)
     process.wait()
     mine = WorkLeases(floor.resources.store, "x").owner
     machine, _, name = mine.split(":")

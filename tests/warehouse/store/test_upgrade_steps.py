@@ -148,7 +148,7 @@ def postgres_engine(postgres_url: str) -> Iterator[Engine]:
 
 
 def test_large_indexes_are_built_beside_writers(postgres_engine: Engine) -> None:
-    """The one that an interrupted build left behind is made anew; the migration itself then builds none."""
+    """An index left invalid by an interrupted build is rebuilt; the migration itself then builds no index."""
     statements: list[str] = []
     with postgres_engine.begin() as connection:
         connection.execute(text("CREATE INDEX ix_publications_planned ON publications (due_at)"))

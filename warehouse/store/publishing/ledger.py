@@ -30,19 +30,19 @@ class LedgerHead(Protocol):
     def id(self) -> str: ...  # noqa: D102 (columns of Publication)
 
     @property
-    def workspace_id(self) -> str: ...  # noqa: D102
+    def workspace_id(self) -> str: ...  # noqa: D102 (a column)
 
     @property
-    def attempts(self) -> int: ...  # noqa: D102
+    def attempts(self) -> int: ...  # noqa: D102 (a column)
 
     @property
-    def payload_hash(self) -> str: ...  # noqa: D102
+    def payload_hash(self) -> str: ...  # noqa: D102 (a column)
 
     @property
-    def ledger_rows(self) -> int: ...  # noqa: D102
+    def ledger_rows(self) -> int: ...  # noqa: D102 (a column)
 
     @property
-    def ledger_hash(self) -> str: ...  # noqa: D102
+    def ledger_hash(self) -> str: ...  # noqa: D102 (a column)
 
 
 HEAD = (

@@ -120,7 +120,7 @@ def test_a_copy_beside_writers_is_of_one_moment(tmp_path: Path, postgres_url: st
 
 
 @pytest.mark.parametrize("making", [True, False])
-def test_no_file_of_the_lake_is_deleted_while_a_backup_is_made(home: Path, making: bool) -> None:  # noqa: FBT001
+def test_no_file_of_the_lake_is_deleted_while_a_backup_is_made(home: Path, making: bool) -> None:  # noqa: FBT001 (parametrized)
     later = datetime.now(UTC) + timedelta(days=40)
     with Resources(WarehouseSettings(home=home), FlowSettings()) as resources:
         for number in range(4):  # files that nothing needs any more, once their snapshots have expired

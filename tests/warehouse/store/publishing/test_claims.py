@@ -309,7 +309,7 @@ def test_a_long_history_is_counted_apart_and_the_queue_each_time(
     # A short history is counted each time.
     assert read() == dict.fromkeys(("published", "failed", "canceled", "needs_review", "scheduled"), 1)
     monkeypatch.setattr(queue_state, "HISTORY_REMEMBERED_FROM", 2)
-    # The first count of a long one is under way: nothing is told of it, and it is begun once.
+    # The first count of a long history is still running: no number is shown yet, and no second count starts.
     assert (read(), read(), len(counts)) == (*[{"needs_review": 1, "scheduled": 1}] * 2, 1)
     counts.pop()()
     assert read()["published"] == 1
