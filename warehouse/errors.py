@@ -45,10 +45,6 @@ class ConflictError(WarehouseError):
         self.existing_id = existing_id
 
 
-class StaleLeaseError(ConflictError):
-    """The lease on this publication is held by another process or has expired."""
-
-
 class InvalidInputError(WarehouseError):
     """An input value is invalid: `field` names it, the message says how to correct it.
 
