@@ -62,7 +62,6 @@ from warehouse.store.posts.reads import get_post, list_publications
 
 router = APIRouter(prefix="/dashboard", include_in_schema=False, route_class=DashboardRoute)
 
-NEW = "/dashboard/posts/new"
 _MOST_FILES = 10
 _THREAD_FIELDS = 3
 """Empty fields for further parts of a thread that the form offers."""

@@ -23,7 +23,7 @@ from connectors.errors import (
 )
 from connectors.http.client import BearerAuth
 from connectors.http.context import ConnectorContext
-from connectors.listings import read_items
+from connectors.listings import page_since, read_items
 from connectors.meta.api import (
     InsightsReader,
     is_gone,
@@ -216,10 +216,7 @@ class ThreadsConnector:
         odd: list[str] = []
         items, following = await list_page(self._api, "threads", POST_FIELDS, since, cursor, odd=odd)
         posts = read_items(items, parse_listed, odd)
-        if posts and posts[-1].published_at < since:
-            following = None
-        recent = tuple(post for post in posts if post.published_at >= since)
-        return HistoryPage(recent, following, tuple(odd))
+        return page_since(posts, since, following, odd)
 
     async def refresh_token(self) -> Credentials | None:
         """GET /refresh_access_token. Extends the token by 60 days; an expired token cannot be refreshed."""

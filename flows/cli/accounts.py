@@ -53,6 +53,7 @@ app = typer.Typer(
 
 TOKEN_VARIABLE = "SOCIALFLOW_ACCESS_TOKEN"  # noqa: S105 (the name of a variable)
 REFRESH_TOKEN_VARIABLE = "SOCIALFLOW_REFRESH_TOKEN"  # noqa: S105 (the name of a variable)
+_LONGEST_TOKEN = 10_000
 
 AccountId = Annotated[str, typer.Argument(help="As `socialflow accounts list` shows it.", callback=expand_id)]
 
@@ -292,7 +293,16 @@ async def _list_boards(account: Account) -> list[Board]:
 def _read_token(given: str | None) -> str:
     token = given or os.environ.get(TOKEN_VARIABLE, "")
     if not token:
-        token = getpass.getpass("access token: ") if sys.stdin.isatty() else sys.stdin.readline()
+        token = (
+            getpass.getpass("access token: ")
+            if sys.stdin.isatty()
+            else sys.stdin.readline(_LONGEST_TOKEN + 1)
+        )
+    if len(token) > _LONGEST_TOKEN:
+        raise InvalidInputError(
+            f"the access token is longer than {_LONGEST_TOKEN:,} characters: give the token alone",
+            field="token",
+        )
     if not token.strip():
         raise InvalidInputError(
             f"no access token: set {TOKEN_VARIABLE}, or give it on standard input", field="token"

@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from warehouse.store.publishing.claims import ClaimedPublication
     from warehouse.store.publishing.outcomes import Granted, OutcomeKind
 
+    Act = Callable[[Connector], Awaitable[Outcome]]
+
 logger = logging.getLogger(__name__)
 
 CREDENTIALS_AGE = timedelta(seconds=5)
@@ -113,21 +115,22 @@ class PublicationSender:
             if self._clock() - asked_at >= self._settings.lease:
                 # The machine was suspended in between: another publisher may have taken over and sent it.
                 return Outcome(publication.id, "unknown", "lease_lost", "its lease ended before it was sent")
-            ids = {"publication_id": publication.id, "account_id": publication.account_id}
-            with span("publish.attempt", platform=str(platform), attempt=granted.attempt, **ids) as current:
-                outcome = await send(
-                    opened,
-                    replace(request, state=progress.state),
-                    publication,
-                    attempt=granted.attempt,
-                    settings=self._settings,
-                    clock=self._clock,
-                )
-                current.note(outcome=outcome.kind, code=outcome.code)
-                return outcome
+            return await send(
+                opened,
+                replace(request, state=progress.state),
+                publication,
+                attempt=granted.attempt,
+                settings=self._settings,
+                clock=self._clock,
+            )
 
-        wait = compute_backoff(granted.attempt)
-        outcome = await self._with_fresh_token(publication, connector, act, again="retry", wait=wait)
+        outcome = await self._with_fresh_token(
+            publication,
+            connector,
+            _trace("publish.attempt", publication, granted.attempt, act),
+            again="retry",
+            wait=compute_backoff(granted.attempt),
+        )
         return _count_parts(publication, progress, outcome, self._clock())
 
     async def find_out(self, publication: ClaimedPublication) -> Outcome:
@@ -148,22 +151,23 @@ class PublicationSender:
         )
 
         async def act(opened: Connector) -> Outcome:
-            ids = {"publication_id": publication.id, "account_id": publication.account_id}
-            with span("publish.lookup", platform=str(publication.platform), **ids) as current:
-                outcome = await find_out(
-                    opened,
-                    replace(request, state=progress.state),
-                    publication,
-                    settings=self._settings,
-                    clock=self._clock,
-                    others_settling=others.settling,
-                )
-                current.note(outcome=outcome.kind, code=outcome.code)
-                return outcome
+            return await find_out(
+                opened,
+                replace(request, state=progress.state),
+                publication,
+                settings=self._settings,
+                clock=self._clock,
+                others_settling=others.settling,
+            )
 
         waited = self._clock() - (publication.unknown_since or self._clock())
-        wait = max(compute_backoff(1), next_look(waited))
-        outcome = await self._with_fresh_token(publication, connector, act, again="still_unknown", wait=wait)
+        outcome = await self._with_fresh_token(
+            publication,
+            connector,
+            _trace("publish.lookup", publication, publication.attempts, act),
+            again="still_unknown",
+            wait=max(compute_backoff(1), next_look(waited)),
+        )
         outcome = _count_parts(publication, progress, outcome, self._clock())
         if outcome.code == "token_refresh_failed" and waited > self._settings.unknown_limit:
             return replace(outcome, kind="needs_review", next_at=None)
@@ -200,7 +204,7 @@ class PublicationSender:
         self,
         publication: ClaimedPublication,
         connector: Connector,
-        act: Callable[[Connector], Awaitable[Outcome]],
+        act: Act,
         *,
         again: OutcomeKind,
         wait: timedelta,
@@ -275,6 +279,24 @@ class PublicationSender:
             save_state=progress.save,
             written=publication.content,
         )
+
+
+def _trace(name: str, publication: ClaimedPublication, attempt: int, act: Act) -> Act:
+    """Return the action with a span around each call, which notes the outcome."""
+
+    async def traced(connector: Connector) -> Outcome:
+        with span(
+            name,
+            platform=publication.platform,
+            publication_id=publication.id,
+            account_id=publication.account_id,
+            attempt=attempt,
+        ) as current:
+            outcome = await act(connector)
+            current.note(outcome=outcome.kind, code=outcome.code)
+            return outcome
+
+    return traced
 
 
 def _pin_media(content: PostContent, approved: Mapping[str, str]) -> PostContent:

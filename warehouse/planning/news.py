@@ -26,6 +26,7 @@ from warehouse.store.notifications.outbox import find_untold
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from sqlalchemy import ColumnElement
     from sqlalchemy.orm import Session
 
     from warehouse.store.models import Workspace
@@ -214,8 +215,8 @@ def _list_summary(session: Session, workspace: Workspace, now: datetime) -> Iter
     end = datetime.combine(monday, time(), zone).astimezone(UTC)
     mine = (Publication.workspace_id == workspace.id, Publication.origin == "socialflow")
 
-    def count(*conditions: object) -> int:
-        query = select(func.count()).select_from(Publication).where(*mine, *conditions)  # type: ignore[arg-type]
+    def count(*conditions: ColumnElement[bool]) -> int:
+        query = select(func.count()).select_from(Publication).where(*mine, *conditions)
         return session.scalar(query) or 0
 
     published = count(Publication.published_at >= begin, Publication.published_at < end)

@@ -20,11 +20,6 @@ if TYPE_CHECKING:
 
 LARGEST_COUNT = 10**13
 
-EMPTY = frozenset(
-    {"", "-", "--", "\u2013", "\u2014", "\u2212", "nan", "null", "none", "n/a", "na", "n.a.", "undefined"}
-)
-"""What programs write for "not reported", in lower case."""
-
 _SPACES = "\u0020\u00a0\u2009\u202f\u2007"
 _APOSTROPHES = "'\u2019\u02bc`"
 
