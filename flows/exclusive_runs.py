@@ -99,5 +99,5 @@ def _beat(store: Store, flow: str, owner: str, pace: Pace, ended: threading.Even
             continue
         if not held:
             # Loads and marks are idempotent, so this run may finish concurrently with the other one.
-            logger.error("%s: the lease expired, and another process runs the flow, too", flow)
+            logger.error("%s: the lease expired, and another process runs the flow as well", flow)
             return

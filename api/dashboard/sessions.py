@@ -166,7 +166,7 @@ async def _parse_fields(request: Request, most: int) -> dict[str, list[str]]:
 def refuse_nul(fields: dict[str, list[str]]) -> None:
     """Raise a 422 for a NUL character: forms can encode it as %00, which the middleware does not check."""
     if any("\x00" in value for values in fields.values() for value in values):
-        raise ApiError(422, "nul_character", "the form holds a NUL character: leave it out")
+        raise ApiError(422, "nul_character", "the form contains a NUL character: leave it out")
 
 
 FieldsDep = Annotated[dict[str, list[str]], Depends(read_fields)]

@@ -67,7 +67,7 @@ def parse_mapping(value: str) -> dict[str, str]:
     try:
         mapping = orjson.loads(value)
     except orjson.JSONDecodeError as error:
-        raise InvalidInputError(f"mapping is no JSON ({error}): {example}", field="mapping") from error
+        raise InvalidInputError(f"mapping is not JSON ({error}): {example}", field="mapping") from error
     if not mapping or not all(isinstance(field, str) and column.strip() for column, field in mapping.items()):
         raise InvalidInputError(f"mapping needs a field for each of its columns: {example}", field="mapping")
     return dict(mapping)
@@ -92,7 +92,7 @@ def take_upload(
     from warehouse.lake.import_.mappings import check_name, load_mappings, remember  # noqa: PLC0415 (same)
 
     if "\x00" in filename:
-        raise InvalidInputError("the file's name holds a NUL character: rename it", field="file")
+        raise InvalidInputError("the file's name contains a NUL character: rename it", field="file")
     now = services.clock()
     home = services.lake.settings.home
     options = dict(options)

@@ -107,7 +107,7 @@ class InstagramConnector:
         if container is None:
             found = find_match(part, progress, await self._list_candidates(progress.request))
             if found is None:
-                raise OutcomeUnknownError(f"{LABEL} says that the post is out, yet does not list it so far")
+                raise OutcomeUnknownError(f"{LABEL} reports the post as published but does not list it yet")
             return found
         path, form = f"{VERSION}/{await self._user_id()}/media_publish", {"creation_id": container}
         return await self._read_receipt(await self._api.publish(path, parse_id, data=form))

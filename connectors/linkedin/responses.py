@@ -171,7 +171,7 @@ def parse_page(
         raise TypeError("elements is no list")
     posts = read_items(elements, _parse_post, odd)
     if elements and not posts:
-        raise TypeError("no post of the list can be read, so a repeated page could not be told")
+        raise TypeError("no post of the list can be read, so a repeated page could not be recognized")
     links = (body.get("paging") or {}).get("links") or ()
     more = len(elements) >= size or any(link.get("rel") == "next" for link in links)
     return posts, start + len(elements) if elements and more else None

@@ -125,7 +125,7 @@ class ThreadsConnector:
         if container is None:
             found = find_match(part, progress, await list_candidates(self._api, part, progress))
             if found is None:
-                raise OutcomeUnknownError(f"{LABEL} says that the post is out, yet does not list it so far")
+                raise OutcomeUnknownError(f"{LABEL} reports the post as published but does not list it yet")
             return found
         return await self._publish("threads_publish", {"creation_id": container})
 
@@ -161,7 +161,7 @@ class ThreadsConnector:
         except GiveUpError as error:
             # Accepted under an id that is not a post (yet): the listing has the right id.
             raise OutcomeUnknownError(
-                f"{LABEL} accepted the post, yet does not show it so far: {error.message}",
+                f"{LABEL} accepted the post but does not show it yet: {error.message}",
                 status=error.status,
                 platform_code=error.platform_code,
             ) from error

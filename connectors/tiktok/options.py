@@ -28,7 +28,7 @@ class TikTokOptions(PlatformOptions):
     allow_duet: StrictBool | None = Field(default=None, description="The same for duets; videos only.")
     allow_stitch: StrictBool | None = Field(default=None, description="The same for stitches; videos only.")
     own_brand: StrictBool = Field(
-        default=False, description="Discloses that the post promotes the own business."
+        default=False, description="Discloses that the post promotes your own business."
     )
     branded_content: StrictBool = Field(
         default=False, description="Discloses a paid partnership; not with a private post."

@@ -66,7 +66,7 @@ class YouTubeOptions(PlatformOptions):
     made_for_kids: StrictBool = Field(
         default=False, description="The declaration that the law (COPPA) demands. It is always sent."
     )
-    notify_subscribers: StrictBool = Field(default=True, description="Whether subscribers are told.")
+    notify_subscribers: StrictBool = Field(default=True, description="Whether subscribers are notified.")
     embeddable: StrictBool = Field(default=True, description="Whether other sites may embed it.")
     licence: Literal["youtube", "creative_commons"] = Field(
         default="youtube", description="The video's licence."

@@ -183,7 +183,7 @@ class PublicationSender:
         if publication.attempts > 1:
             outcome = replace(outcome, next_at=self._clock() + compute_backoff(publication.attempts - 1))
         if unfinished := progress.state.get("unfinished"):
-            return replace(outcome, message=f"{unfinished}: it goes on from there")
+            return replace(outcome, message=f"{unfinished}: sending continues there")
         counts = outcome.parts
         if counts is None or not counts.out:
             return outcome
@@ -197,7 +197,7 @@ class PublicationSender:
             told.append(
                 f"{name_parts(counts.before + 1, counts.out)} {_was(counts.out - counts.before)} found ({found})"
             )
-        told.append(f"part {counts.out + 1} of {counts.total} is not there: it goes on from there")
+        told.append(f"part {counts.out + 1} of {counts.total} is not there: sending continues there")
         return replace(outcome, message=", ".join(told))
 
     async def _with_fresh_token(
@@ -245,7 +245,7 @@ class PublicationSender:
             self._connectors.pop(publication.account_id, None)
             if await give_up_token(self._store, connector.account, error, clock=self._clock):
                 return _give_up(publication, error, again)
-            message = f"{error.message}; the account has been given another token meanwhile"
+            message = f"{error.message}; the account got another token in the meantime"
             return Outcome(publication.id, again, "token_replaced", message, now + wait)
 
     async def _open(self, account_id: str) -> Connector:
@@ -371,5 +371,5 @@ def _give_up(publication: ClaimedPublication, error: ConnectorError, again: Outc
     """The token is rejected for good: nothing was sent, or nothing can be looked up."""
     if again == "retry":
         return Outcome(publication.id, "failed", error.code, f"{error.message}; connect the account again")
-    message = f"{error.message}: the platform cannot be asked. Connect the account again, look there, then resolve it"
+    message = f"{error.message}: the platform cannot be queried. Reconnect the account, check there, then resolve it"
     return Outcome(publication.id, "needs_review", error.code, message)

@@ -56,7 +56,7 @@ _TITLES: dict[NewsKind, tuple[str, str]] = {
 }
 _REMEDIES: dict[NewsKind, str] = {
     "failed": "`socialflow posts show ID` says why; `socialflow posts retry ID` tries again.",
-    "needs_review": "Look whether it is on the platform, then decide: in the dashboard, or `socialflow posts show ID`.",
+    "needs_review": "Check whether it is on the platform, then decide in the dashboard (`socialflow posts show ID`).",
     "reconnect": "Connect it in the dashboard under Accounts, or with `socialflow accounts connect`.",
     "behind": "`socialflow doctor` says what is wrong.",
     "weekly": "",
@@ -179,7 +179,7 @@ def _list_publications(
         if holds and kind in about:
             what = "lacks a later part" if event == "part_failed" else "was not published"
             if kind == "needs_review":
-                what = "may or may not be out"
+                what = "may or may not be published"
             name = f"{CAPABILITIES[Platform(row.platform)].label} @{handle}"
             why = f": {row.reason}" if row.reason else ""
             yield News(f"ledger/{row_id}", kind, f"{begin_of(content)} {what} on {name}{why} ({row.post_id})")

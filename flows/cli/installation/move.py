@@ -51,7 +51,7 @@ def migrate_to(
     target = read_target(file.expanduser(), source)
     with hold_home(source.home):
         if find_living(source.home / LIVES):
-            raise AlreadyRunningError(f"a publisher is at work on {source.home}: stop it before moving")
+            raise AlreadyRunningError(f"a publisher is running on {source.home}: stop it before moving")
         with Store.open(source, create=False) as old, Store.open(target) as new:
             if old.cipher.fingerprint != new.cipher.fingerprint:
                 raise InvalidInputError(
@@ -123,6 +123,6 @@ def _refuse_working(store: Store) -> None:
         awake = get_publishers_state(session, read_time(session)).awake
     if awake:
         raise ConflictError(
-            f"{awake} publishers are at work on this store: stop them (on all machines), wait 15 s, and move again",
+            f"{awake} publishers are running on this store: stop them (on all machines), wait 15 s, and move again",
             code="publishers_awake",
         )

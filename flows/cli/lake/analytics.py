@@ -320,7 +320,7 @@ def frequency(
     account_id: AccountOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Compare posts per day with engagement per post. An association, no proof."""
+    """Compare posts per day with engagement per post. An association, not proof."""
     require_choice(age, AGES, field="age")
     with open_workspace() as opened:
         asked = _read_period(period, start, end, opened)

@@ -74,7 +74,7 @@ def sql(
             field="format",
         )
     if kind is Format.PARQUET and output is None and is_terminal():
-        raise InvalidInputError("Parquet is not for a terminal: give --output FILE", field="output")
+        raise InvalidInputError("Parquet cannot be printed to a terminal: give --output FILE", field="output")
     text = sys.stdin.read(LONGEST + 1) if statement == "-" else statement
     if len(text) > LONGEST:
         raise InvalidInputError(f"the statement is longer than {LONGEST:,} characters", field="sql")

@@ -111,7 +111,7 @@ def test_an_animation_is_not_broken_silently(form: str) -> None:
     shape = read_shape(file)
     assert shape is not None
     assert shape.is_animated
-    with pytest.raises(ContentRejectedError, match="stand still"):
+    with pytest.raises(ContentRejectedError, match="still picture"):
         fit_picture(file, sniff_type(file.getvalue()[:SNIFFED_BYTES]), FitRule(JPEG, 10, None))
 
 

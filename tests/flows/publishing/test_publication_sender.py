@@ -635,7 +635,7 @@ async def test_parts_that_are_out_are_told(scene: Scene) -> None:
     first = scene.world.published(Platform.MASTODON, via="api")[0].external_id
     assert outcome.kind == "not_found"
     assert outcome.message == (
-        f"part 1 was found ({SANDBOX}/@harborlight/{first}), part 2 of 3 is not there: it goes on from there"
+        f"part 1 was found ({SANDBOX}/@harborlight/{first}), part 2 of 3 is not there: sending continues there"
     )
     assert (await scene.send(publication)).kind == "published"  # type: ignore[union-attr]  # it was granted
     assert scene.out("mastodon") == ["one", "two", "three"]
@@ -649,7 +649,7 @@ async def test_several_parts_without_an_address_are_told_by_their_ids(scene: Sce
     outcome = Outcome(publication, "not_found", parts=PartCounts(before=1, out=2, total=3))
     outcome = scene.sender._send_again(claimed, outcome, progress)
     assert outcome.message == (
-        "part 1 was out before (11), part 2 was found (12), part 3 of 3 is not there: it goes on from there"
+        "part 1 was out before (11), part 2 was found (12), part 3 of 3 is not there: sending continues there"
     )
     assert outcome.next_at is None
 

@@ -73,7 +73,7 @@ class NumberStyle(NamedTuple):
             if self.decimal in self.example:
                 parts.append("decimal comma" if self.decimal == "," else "decimal point")
             if self.units:
-                parts.append("K, M and the like multiply")
+                parts.append("suffixes such as K and M multiply")
             if self.percent:
                 parts.append("percent are shares of 1")
         return ", ".join(parts)

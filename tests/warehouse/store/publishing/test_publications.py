@@ -227,7 +227,7 @@ def test_a_decision_changes_what_it_says(
 
 
 FAILED = {"status": "failed", "reason_code": "content_rejected", "reason": "too spicy", "due_at": None}
-LEFT_OUT = "the parts that were not out yet were canceled"
+LEFT_OUT = "the unpublished parts were canceled"
 LATER = NOON + 3600 * SECOND
 
 
@@ -380,9 +380,9 @@ def retry(session: Session, row: Publication) -> None:
 
 IN_FLIGHT = "the publication on twitter is {}: it is being sent and can no longer be changed"
 FINAL = "the publication on twitter is {}: that is final"
-PARTLY_OUT = "part of this thread is already out: cancel it, or retry it unchanged"
+PARTLY_OUT = "part of this thread is already published: cancel it, or retry it unchanged"
 ONLY_FAILED = "the publication is {}: only a failed one is retried"
-RESOLVE_FIRST = "this publication may already be out: resolve it first (published, send or discard)"
+RESOLVE_FIRST = "this publication may already be published: resolve it first (published, send or discard)"
 
 
 @pytest.mark.parametrize(
