@@ -329,7 +329,7 @@ async def test_an_account_that_cannot_be_opened_fails_its_posts(scene: Scene) ->
     scene.change(publication, status="unknown", unknown_since=scene.clock(), due_at=scene.clock())
     look = await scene.look(publication)
     assert (look.publication_id, look.kind) == (publication, "needs_review")
-    assert (look.message or "").endswith("Connect the account again, look there, then resolve it")
+    assert (look.message or "").endswith("Reconnect the account, check there, then resolve it")
 
 
 # -- a refused token
@@ -605,7 +605,7 @@ async def test_a_look_that_stays_refused_is_a_persons(scene: Scene) -> None:
         "needs_review",
         "reauthenticate",
     )
-    assert "the platform cannot be asked" in (outcome.message or "")
+    assert "the platform cannot be queried" in (outcome.message or "")
     assert scene.requests("twitter", "refresh") == 1
     assert scene.account("twitter").status == "revoked"
     assert len(scene.out("twitter")) == 1
