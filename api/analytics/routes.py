@@ -38,7 +38,7 @@ def read_overview(
     ] = None,
     if_none_match: IfNoneMatch = None,
 ) -> Response:
-    """Summarize a period. Shows its posts, their results so far, new followers and top posts.
+    """Summarize a period: posts published in it, their results so far, new followers, top posts.
 
     Times and days are in the workspace's time zone, which `timezone` names.
     """

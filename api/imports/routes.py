@@ -207,7 +207,7 @@ def undo_import(import_id: ImportId, services: ServicesDep, caller: Writer) -> I
     responses=problems(401, 403, 404, 409, 422, 429),
 )
 def delete_import(import_id: ImportId, services: ServicesDep, caller: Writer) -> ImportOut:
-    """Delete an unstarted upload or an undone import. Only the record of an undone import is left to delete. Returns 409 otherwise."""
+    """Delete an upload that was not started, or the record of an import that was undone. Returns 409 otherwise."""
     with services.store.write() as session:
         row = store_imports.delete_import(session, caller.workspace_id, import_id, services.clock())
         shown = show_import(row)
