@@ -75,7 +75,7 @@ class SlowPlatforms:
     """
 
     def __init__(self, app: ASGIApp, seed: int) -> None:
-        self._app, self._random = app, random.Random(seed)  # noqa: S311 (latencies)
+        self._app, self._random = app, random.Random(seed)
         self._low = self._high = 0.0
         self._slow: str | None = None
         self._forget()
