@@ -41,12 +41,11 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
     from datetime import datetime
 
-    from sqlalchemy.orm import Session
-
     from connectors.base import Connector
     from connectors.registry import ConnectorPool
     from connectors.types import HistoryPage, ListedPost
     from flows.resources import Resources
+    from warehouse.store.database import Session
     from warehouse.store.models import AccountRow, Publication
 
     Progress = Callable[[str, int], None]
