@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from pydantic import ValidationError
+
 from connectors.errors import ConnectorError, ReauthenticateError
+from connectors.settings import explain_settings
 from flows.errors import FlowError
 from warehouse.errors import ConflictError, InvalidInputError, InvalidShapeError, WarehouseError
 
@@ -15,12 +18,8 @@ def explain(error: Exception) -> str | None:
         return error.message.removeprefix("/")
     if isinstance(error, (WarehouseError, ConnectorError, FlowError)):
         return str(error)
-    if type(error).__name__ == "ValidationError" and hasattr(error, "errors"):
-        # pydantic-settings: the environment variable is the field name with the prefix.
-        return " ".join(
-            f"SOCIALFLOW_{'_'.join(str(part) for part in problem['loc']).upper()}: {problem['msg']}."
-            for problem in error.errors()
-        )
+    if isinstance(error, ValidationError):
+        return explain_settings(error)
     return None
 
 
