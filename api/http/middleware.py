@@ -268,7 +268,7 @@ def _refuse_repeated_headers(scope: Scope) -> None:
 def _refuse_nul(scope: Scope, body: bytes) -> None:
     """Reject NUL characters: no text needs them, and PostgreSQL cannot store them."""
     if "\x00" in scope["path"] or b"%00" in scope["query_string"] or _NUL_IN_JSON.search(body):
-        raise ApiError(422, "nul_character", "the request holds a NUL character: leave it out")
+        raise ApiError(422, "nul_character", "the request contains a NUL character: leave it out")
 
 
 def _is_utf16_csv(scope: Scope, body: bytes) -> bool:

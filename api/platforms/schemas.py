@@ -16,7 +16,7 @@ class TextLimits(BaseModel):
     byte_limit: int | None
     required: bool = Field(description="Whether media alone are not enough.")
     refused_characters: str
-    link_in_text: bool = Field(description="Whether the post's link stands in the text and counts.")
+    link_in_text: bool = Field(description="Whether the post's link is part of the text and counts.")
 
 
 class MediaLimits(BaseModel):
@@ -68,7 +68,7 @@ class EditingOut(BaseModel):
         description="text, link, thread (the texts of its parts), first_comment, alt_text (of all media)."
     )
     options: list[str]
-    cost: str = Field(description="What an edit does beside changing the post.")
+    cost: str = Field(description="What else an edit does.")
 
 
 class PlatformOut(BaseModel):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
@@ -11,11 +11,31 @@ from connectors.settings import explain_settings
 from flows.errors import FlowError
 from warehouse.errors import ConflictError, InvalidInputError, InvalidShapeError, WarehouseError
 
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
-def explain(error: Exception) -> str | None:
-    """Return the message of an error written for users; None for any other error."""
-    if isinstance(error, InvalidShapeError):
-        return error.message.removeprefix("/")
+_OPTIONS = {
+    "account_ids": "--account",
+    "events": "--event",
+    "rrule": "--rule",
+    "scopes": "--scope",
+    "weight": "--weight",
+}
+"""Options whose name differs from that of their field."""
+
+
+def explain(error: Exception, given: Collection[str] = ()) -> str | None:
+    """Return the message of an error written for users; None for any other error.
+
+    `given`: the options of the command line. The message begins with the option that the error is about.
+    """
+    if isinstance(error, InvalidInputError):
+        field = error.field.strip("/").partition("/")[0]
+        option = _OPTIONS.get(field, f"--{field.replace('_', '-')}")
+        is_shape = isinstance(error, InvalidShapeError)
+        if option in given and option not in error.message:
+            return f"{option}: {error.entries[0]['detail'] if is_shape else error.message}"
+        return error.message.removeprefix("/") if is_shape else error.message
     if isinstance(error, (WarehouseError, ConnectorError, FlowError)):
         return str(error)
     if isinstance(error, ValidationError):

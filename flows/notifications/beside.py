@@ -61,7 +61,7 @@ async def notify_beside(store: Store, *, clock: Callable[[], datetime]) -> Async
     try:
         settings = read_settings()
     except SetupError as error:
-        logger.warning("nothing is notified until the settings are right: %s", error)
+        logger.warning("no notification is sent until the settings are correct: %s", error)
         settings = None
     if settings is None or not settings.addresses:
         yield

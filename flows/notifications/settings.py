@@ -22,7 +22,8 @@ class NotifySettings(BaseSettings):
         description="Addresses in apprise's notation, such as mailto://... or slack://..., separated by spaces.",
     )
     about: Annotated[tuple[NewsKind, ...], NoDecode] = Field(
-        default=NEWS_KINDS, description=f"What is told, separated by spaces: {' '.join(NEWS_KINDS)}."
+        default=NEWS_KINDS,
+        description=f"What people are notified about, separated by spaces: {' '.join(NEWS_KINDS)}.",
     )
 
     @field_validator("about", mode="before")

@@ -185,7 +185,9 @@ class Publisher:
         """Return whether this process's clock agrees with the store's; if not, release everything claimed."""
         if self._clock.is_trusted:
             if not self._was_trusted:
-                logger.warning("the clock of this machine agrees with the store's again: publishing goes on")
+                logger.warning(
+                    "the clock of this machine agrees with the store's again: publishing continues"
+                )
             self._was_trusted = True
             return True
         if self._was_trusted:
@@ -391,7 +393,7 @@ class Publisher:
         for publication_id in ids:
             task = self._tasks.get(publication_id)
             if task is not None and publication_id not in self._recording:
-                logger.warning("the lease on publication %s was lost; its send is broken off", publication_id)
+                logger.warning("the lease on publication %s was lost; its send is aborted", publication_id)
                 task.cancel()
 
     def _renew(self, ids: list[str]) -> set[str]:

@@ -152,14 +152,6 @@ def ask(
         connection.close()
 
 
-def run_sql(
-    settings: WarehouseSettings, sql: str, *, limit: int | None = None, as_of: AsOf | None = None
-) -> tuple[list[str], list[tuple[Any, ...]]]:
-    """Run one read-only statement like `ask` and return (column names, at most `limit` rows)."""
-    with ask(settings, sql, as_of=as_of) as answer:
-        return answer.columns, list(answer.rows(limit))
-
-
 def open_console(settings: WarehouseSettings, *, as_of: AsOf | None = None) -> DuckDBPyConnection:
     """Return a read-only connection to the lake without access to other files and with locked settings.
 

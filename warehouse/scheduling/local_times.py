@@ -115,7 +115,8 @@ def require_future(resolved: ResolvedTime, now: datetime, *, field: str = "sched
     """Raise InvalidInputError for a time more than CLOCK_TOLERANCE in the past."""
     if resolved.at < now - CLOCK_TOLERANCE:
         raise InvalidInputError(
-            f"{resolved.at.isoformat()} is in the past: choose a later time, or omit it to publish now",
+            f"{resolved.at.isoformat()} is in the past: choose a later time"
+            + (", or omit it to publish now" if field == "scheduled_at" else ""),
             field=field,
             code="in_the_past",
         )

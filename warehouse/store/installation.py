@@ -234,7 +234,7 @@ def _find_lost_beat(store: Store, since: datetime | None) -> str | None:
     except OSError:
         return None
     if since is None or last - since > _BEAT_TOLERANCE:
-        return f"its database is older than the last publisher here, which was at work at {last:%Y-%m-%d %H:%M:%S} UTC"
+        return f"its database is older than the last publisher here, which was active at {last:%Y-%m-%d %H:%M:%S} UTC"
     return None
 
 

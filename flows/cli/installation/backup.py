@@ -94,7 +94,7 @@ def restore(
         hold_home(settings.home),
     ):
         if find_living(settings.home / LIVES):
-            raise AlreadyRunningError(f"a publisher is at work on {settings.home}: stop it before restoring")
+            raise AlreadyRunningError(f"a publisher is running on {settings.home}: stop it before restoring")
         restored = restore_backup(
             settings, source, force=force, key_file=key_file and key_file.expanduser(), say=say
         )

@@ -60,7 +60,7 @@ def migrate_to(
         hold_home(source.home),
     ):
         if find_living(source.home / LIVES):
-            raise AlreadyRunningError(f"a publisher is at work on {source.home}: stop it before moving")
+            raise AlreadyRunningError(f"a publisher is running on {source.home}: stop it before moving")
         with Store.open(source, create=False) as old:
             _require_same_key(old, target)
             _refuse_working(old)
@@ -173,12 +173,12 @@ def _refuse_working(store: Store) -> None:
         held += sorted(count_work(session))
     if awake:
         raise ConflictError(
-            f"{awake} publishers are at work on this store: stop them (on all machines), wait 15 s, and move again",
+            f"{awake} publishers are running on this store: stop them (on all machines), wait 15 s, and move again",
             code="publishers_awake",
         )
     if held:
         raise ConflictError(
-            f"{', '.join(held)} are at work on this store: stop SocialFlow (on all machines), wait 15 s, and move "
+            f"{', '.join(held)} are running on this store: stop SocialFlow (on all machines), wait 15 s, and move "
             "again",
             code="flows_at_work",
         )

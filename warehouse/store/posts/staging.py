@@ -9,7 +9,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from warehouse.store.posts.bulk_insert import insert_rows
+from warehouse.store.bulk import insert_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

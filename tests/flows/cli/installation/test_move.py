@@ -206,7 +206,7 @@ def test_who_works_meanwhile_is_noticed(home: Path, tmp_path: Path, monkeypatch:
     with Store.open(WarehouseSettings(home=home)) as store:
         with store.write() as session:
             take_lease(session, "ingest-metrics", owner="a", lease=timedelta(minutes=1))
-        assert "ingest-metrics are at work" in refused("migrate-to", str(file))
+        assert "ingest-metrics are running" in refused("migrate-to", str(file))
         with store.write() as session:
             end_run(session, "ingest-metrics", owner="a", outcome="succeeded")
 
