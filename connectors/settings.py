@@ -6,7 +6,7 @@ Created at the entry points and passed down; no module-level instance.
 from typing import Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationInfo, field_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -225,3 +225,25 @@ class TraceSettings(BaseSettings):
         if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
             raise ValueError(f"{value!r} is not an address of a collector: write it as http://collector:4318")
         return value if parts.path.strip("/") else f"{value.rstrip('/')}/v1/traces"
+
+
+def explain_settings(error: ValidationError) -> str:
+    """Return what is wrong with settings in one line, by the names of their variables and without their values."""
+    prefix = next(
+        (
+            str(kind.model_config.get("env_prefix", ""))
+            for kind in BaseSettings.__subclasses__()
+            if kind.__name__ == error.title
+        ),
+        "SOCIALFLOW_",
+    )
+    return " ".join(
+        _explain_setting(f"{prefix}{str((*problem['loc'], '')[0]).upper()}", problem["type"], problem["msg"])
+        for problem in error.errors(include_input=False, include_url=False)
+    )
+
+
+def _explain_setting(name: str, kind: str, message: str) -> str:
+    if kind == "missing":
+        return f"{name} is not set: set it (.env.example describes it)."
+    return f"{name}: {message}."

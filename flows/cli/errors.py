@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from pydantic import ValidationError
+
 from connectors.errors import ConnectorError, ReauthenticateError
+from connectors.settings import explain_settings
 from flows.errors import FlowError
 from warehouse.errors import ConflictError, InvalidInputError, InvalidShapeError, WarehouseError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection
 
 _OPTIONS = {
     "account_ids": "--account",
@@ -35,19 +38,9 @@ def explain(error: Exception, given: Collection[str] = ()) -> str | None:
         return error.message.removeprefix("/") if is_shape else error.message
     if isinstance(error, (WarehouseError, ConnectorError, FlowError)):
         return str(error)
-    if type(error).__name__ == "ValidationError" and hasattr(error, "errors"):
-        # pydantic-settings: the environment variable is the field name with the prefix.
-        return " ".join(
-            _explain_setting(f"SOCIALFLOW_{'_'.join(map(str, problem['loc'])).upper()}", problem)
-            for problem in error.errors()
-        )
+    if isinstance(error, ValidationError):
+        return explain_settings(error)
     return None
-
-
-def _explain_setting(name: str, problem: Mapping[str, Any]) -> str:
-    if problem["type"] == "missing":
-        return f"{name} is not set: set it (.env.example describes it)."
-    return f"{name}: {problem['msg']}."
 
 
 def describe_problem(error: Exception) -> dict[str, Any]:

@@ -361,6 +361,8 @@ class Publisher:
         self.report.outcomes[outcome.kind] += 1
         if outcome.kind in {"failed", "unknown", "needs_review"}:
             logger.warning("publication %s: %s: %s", outcome.publication_id, outcome.kind, outcome.message)
+        else:
+            logger.info("publication %s: %s", outcome.publication_id, outcome.kind)
 
     async def _renew_forever(self) -> None:
         """Extend the leases of publications in progress; without this, others would take them over."""
@@ -432,8 +434,15 @@ class Publisher:
         now = self._clock()
         with self._store.write() as session:
             known = beat(session, self.owner, now, clock_skew=self._clock.skew, report=report)
+            outdated = self._store.is_outdated(session)
         if known:
             write_last_beat(self._store, now)
+        if outdated and not self._stopping.is_set():
+            # Made for the tables as they were. A new process is the new program, or is refused at its start.
+            logger.error(
+                "another version updated the store while this publisher ran: it finishes what it sends, and ends"
+            )
+            self.stop()
         return known
 
     async def _end(self) -> None:

@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import orjson
 
-from warehouse.errors import InvalidInputError
-from warehouse.lake.attach import attach_lake, read_snapshot
+from warehouse.errors import InvalidInputError, SetupError
+from warehouse.lake.attach import attach_lake, describe_lake, read_snapshot
 from warehouse.lake.connect import fetch_rows
+from warehouse.lake.migrate import check_version
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -152,10 +153,18 @@ def ask(
 
 
 def open_console(settings: WarehouseSettings, *, as_of: AsOf | None = None) -> DuckDBPyConnection:
-    """Return a read-only connection to the lake without access to other files and with locked settings."""
+    """Return a read-only connection to the lake without access to other files and with locked settings.
+
+    Raises SetupError for a lake of a newer version.
+    """
     connection = attach_lake(settings, read_only=True, as_of=as_of)
     data_path = settings.resolved_lake_data_path.replace("'", "''")
     connection.execute("USE lake")
+    try:
+        check_version(connection, describe_lake(settings))
+    except SetupError:
+        connection.close()
+        raise
     connection.execute("SET preserve_insertion_order = true")
     connection.execute(f"SET max_temp_directory_size = '{MOST_SPILLED}'")
     connection.execute(f"SET allowed_directories = ['{data_path}']")

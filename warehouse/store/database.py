@@ -26,7 +26,7 @@ from warehouse.errors import SetupError
 from warehouse.postgres import SET_SERVER, choose_timeouts
 from warehouse.store.changes import ChangeCounter
 from warehouse.store.crypto import Cipher, load_next_secret, load_secret
-from warehouse.store.migrations import migrate, require_current
+from warehouse.store.migrations import migrate, newest_revision, read_revision, require_current
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -73,6 +73,8 @@ class Store:
         if engine.dialect.name == "sqlite":
             self._turn = threading.RLock()
         self._change_counter = ChangeCounter.open(engine)
+        # As of now: the program's files may be replaced while this process runs.
+        self._revision = newest_revision()
         self.cipher = cipher
 
     @classmethod
@@ -104,7 +106,7 @@ class Store:
             engine.dispose()
             # The driver's message may contain the URL with its password: show only the class of the error.
             shown = make_url(settings.resolved_database_url).render_as_string(hide_password=True)
-            raise SetupError(_describe_damage(settings, _driver_reason(error), shown)) from error
+            raise SetupError(_describe_damage(settings, driver_reason(error), shown)) from error
         except SetupError:
             engine.dispose()
             raise
@@ -129,6 +131,10 @@ class Store:
         cache what they read.
         """
         return self._change_counter.read() if self._change_counter else None
+
+    def is_outdated(self, session: Session) -> bool:
+        """Return whether another version has migrated the store since it was opened: this process must end then."""
+        return read_revision(session) != self._revision
 
     @contextmanager
     def upkeep(self) -> Iterator[Callable[[str], Any]]:
@@ -341,6 +347,7 @@ def _describe_damage(settings: WarehouseSettings, reason: str, shown: str | None
     return f"cannot use the store at {shown or settings.resolved_database_url}: {reason}{remedy}"
 
 
-def _driver_reason(error: DatabaseError) -> str:
+def driver_reason(error: DatabaseError) -> str:
+    """Return the first line of the driver's own message; that of a server names user and host, no password."""
     first_line = str(error.orig).splitlines()[0] if error.orig else type(error).__name__
     return first_line[:200]

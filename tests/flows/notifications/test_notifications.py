@@ -193,6 +193,24 @@ def test_many_failures_are_one_message_and_a_retried_post_is_none(home: Home, re
     assert "sent again since" not in message["message"]
 
 
+def test_failures_over_hours_are_one_message_each_quarter(home: Home, receiver: Receiver) -> None:
+    url = address_of(receiver)
+    home.round(url)
+    for minute in range(31):
+        home.fail(text=f"post {minute}")
+        if minute == 20:
+            home.fail("needs_review", "another kind does not wait")
+        assert home.asks(url) is (minute in {0, 15, 20, 30})
+        home.round(url)
+        home.clock.advance(minutes=1)
+    assert [one["title"] for one in told(receiver)] == [
+        "SocialFlow: A post was not published",
+        "SocialFlow: 15 posts were not published",
+        "SocialFlow: A post needs your decision",
+        "SocialFlow: 15 posts were not published",
+    ]
+
+
 def test_retries_are_bounded_and_other_addresses_do_not_wait(home: Home, receiver: Receiver) -> None:
     with Receiver(rest=Reply(status=500)) as broken:
         urls = (address_of(receiver), address_of(broken))
