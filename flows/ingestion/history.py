@@ -272,7 +272,7 @@ def _write(
     run_id: str,
     now: datetime,
 ) -> _Written:
-    from warehouse.lake.dimensions import account_dims  # noqa: PLC0415 (see flows.resources)
+    from warehouse.lake.dimensions import account_dims, mark_promoted  # noqa: PLC0415 (see flows.resources)
     from warehouse.lake.load import load_accounts, load_post_snapshots, load_publications  # noqa: PLC0415 (same)
 
     with resources.store.read() as session:
@@ -282,6 +282,7 @@ def _write(
     dims_of_posts = [publication_dim(item, listed=listed.get(key)) for key, item in publications.items()]
     load_publications(resources.lake, dims_of_posts)
     inserted = load_post_snapshots(resources.lake, placed.snapshots, run_id)
+    mark_promoted(resources.lake, placed.promoted)
     snapshot_id = resources.lake.snapshot_id()
     with resources.store.write() as session:
         gone = record_measured(
