@@ -86,5 +86,5 @@ def test_what_is_not_published_or_not_said_is_refused(
     assert answer.status_code == status, answer.text
     assert words in answer.text
     assert lake_marks(tenant) == [(True, None)]
-    draft = tenant.create_post(platforms=["twitter"], scheduled_at=in_hours(2))
+    draft = tenant.create_post(content="another", platforms=["twitter"], scheduled_at=in_hours(2))
     assert mark(tenant, draft, paid=True).status_code == 409
