@@ -47,7 +47,7 @@ _PUBLICATION = (
         "scheduled_at",
     ),
     *("due_at", "attempts", "send_state", "external_id", "permalink", "published_at", "rest", "rest_at"),
-    *("platform_deleted_at", "edit", "edited_at"),
+    *("platform_deleted_at", "marked_paid", "edit", "edited_at"),
 )
 """What lists show, and what it is derived from."""
 _DIALECTS = {"sqlite": pysqlite.dialect(), "postgresql": psycopg.dialect()}  # type: ignore[no-untyped-call]  # of SQLAlchemy
