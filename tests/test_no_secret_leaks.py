@@ -422,7 +422,7 @@ async def tell(house: House) -> None:
 
 
 async def be_refused_by_browser(house: House) -> None:
-    """Come back from every platform's page of consent with a code that it never gave."""
+    """Come back from every platform's consent page with a code that it never gave."""
     for platform, flow in FLOWS.items():
         server = house.address if not flow.client_id else None
         _, pending = await house.pool.begin_authorization(

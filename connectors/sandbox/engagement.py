@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 SLOTS: Final = 168
 COMPLETE_AFTER_S: Final = 48 * 3600.0
-DAY_S: Final = 86_400.0
 
 _NORMAL = NormalDist()
 # Weibull in the age: about 55 % of the total at 2 h, 72 % at 6 h, all of it at 48 h.
