@@ -42,6 +42,7 @@ SLOW_FIRST = (
     "tests/warehouse/lake/",
     "tests/api/test_schema.py",
     "tests/test_no_secret_leaks.py",
+    "tests/hostile/",
     "tests/warehouse/timing/",
     "tests/flows/",
     "tests/api/",

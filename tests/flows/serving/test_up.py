@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,8 @@ import pytest
 from flows.serving.launcher import PROCESSES_FILE, PUBLISHERS
 from flows.serving.ports import Ports
 from flows.serving.prefect_environment import read_auth_string
+from tests.browser.chromium import find_chromium
+from tests.browser.page_attack import attack
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -166,6 +169,17 @@ def test_every_file_is_under_the_home_and_the_doctor_is_content(program: Program
     findings = json.loads(doctor.stdout)
     assert findings["failed"] == []
     assert {"api", "prefect", "publishers"} <= {item["check"] for item in findings["findings"]}
+
+
+@pytest.mark.skipif(find_chromium() is None, reason="no Chromium: apt-get install chromium, or Google Chrome")
+def test_a_page_reaches_neither_prefect_nor_the_api_nor_the_dashboard(
+    program: Program, tmp_path: Path
+) -> None:
+    seen = attack(program.home, program.api, program.prefect, program.environment, tmp_path)
+    print(len(seen), "attempts:", dict(Counter(f"{what.split(' ')[0]}: {outcome}" for what, outcome in seen)))
+    assert len(seen) > 100
+    assert [one for one in seen if one[1] not in {"refused", "opaque"}] == []
+    assert [one for one in seen if one[0].startswith(("cors", "socket")) and one[1] != "refused"] == []
 
 
 def test_whatever_is_killed_is_back_within_half_a_minute(program: Program) -> None:
