@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from api.http.shared_runs import SharedRuns
 from api.http.tokens import Claims, InvalidTokenError, read_token
-from warehouse.store.access.api_keys import expand_scopes, get_usable_api_key
+from warehouse.store.access.api_keys import expand_scopes, read_usable_api_key
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -97,8 +97,8 @@ class Callers:
         return identity
 
     def _look_up(self, claims: Claims, mark: int | None, now: datetime) -> Identity:
-        with self._store.read() as session:
-            key = get_usable_api_key(session, claims.key_id, now)
+        with self._store.read_statements() as connection:
+            key = read_usable_api_key(connection, claims.key_id, now)
         if key is None:
             raise InvalidTokenError("the API key of this token was revoked or has expired", "revoked_key")
         # A token's scopes are limited to the current scopes of its key.

@@ -40,7 +40,7 @@ class GroupedReads:
     async def ask(self, kind: Hashable, read: Read, question: object) -> Any:  # noqa: ANN401 (what `read` returns)
         """Return the answer of `read` to the question, read after this call together with others of its `kind`.
 
-        An error of `read` reaches everyone of the group.
+        After an error each question of the group is read alone, so that it reaches only whose question it is.
         """
         waiting = _Waiting(question, asyncio.get_running_loop().create_future())
         queue = self._queues.get(kind)
@@ -85,9 +85,10 @@ async def _answer(group: Sequence[_Waiting], read: Read) -> None:
             if not one.answer.done():
                 one.answer.set_result(answer)
     except Exception as error:  # noqa: BLE001 (handed to who asked)
-        for one in group:
-            if not one.answer.done():
-                one.answer.set_exception(error)
+        if len(group) > 1:
+            await asyncio.gather(*(_answer([one], read) for one in group))
+        elif not group[0].answer.done():
+            group[0].answer.set_exception(error)
     finally:
         for one in group:
             one.answer.cancel()  # no effect on those that have an answer

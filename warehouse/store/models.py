@@ -164,7 +164,10 @@ class Post(Base):
     __tablename__ = "posts"
     __table_args__ = (
         Index("ix_posts_list", "workspace_id", "origin", "id"),
-        Index("ix_posts_status", "workspace_id", "status", "id"),
+        Index("ix_posts_state", "workspace_id", "origin", "status", "id"),
+        Index(
+            "ix_posts_approval", "workspace_id", "approval_state", "id", **_only("approval_state IS NOT NULL")
+        ),
         Index("ix_posts_calendar", "workspace_id", "scheduled_at"),
     )
 
@@ -207,6 +210,8 @@ class Publication(Base):
         Index(
             "ix_publications_open", "scheduled_at", **_only("status IN ('scheduled', 'claimed', 'sending')")
         ),
+        Index("ix_publications_of_account", "account_id", "post_id"),
+        Index("ix_publications_of_platform", "workspace_id", "platform", "post_id"),
         Index("ix_publications_snapshot", "next_snapshot_at"),
         Index("ix_publications_published", "account_id", "published_at"),
         Index("ix_publications_published_at", "published_at"),
@@ -214,7 +219,7 @@ class Publication(Base):
 
     id: Mapped[str] = mapped_column(String(40), primary_key=True)
     post_id: Mapped[str] = mapped_column(ForeignKey("posts.id"), index=True)
-    workspace_id: Mapped[str] = mapped_column(ForeignKey("workspaces.id"), index=True)
+    workspace_id: Mapped[str] = mapped_column(ForeignKey("workspaces.id"))
     account_id: Mapped[str] = mapped_column(ForeignKey("accounts.id"))
     platform: Mapped[str] = mapped_column(String(20))
     origin: Mapped[str] = mapped_column(String(12), default="socialflow")

@@ -34,7 +34,7 @@ from warehouse.store.access.workspaces import update_workspace
 from warehouse.store.database import Store
 from warehouse.store.models import IdempotencyKey, Post, Publication, PublicationAttempt, Workspace
 from warehouse.store.posts.idempotency import GroupedWork, RepeatableRequest, StoredAnswer, answer_together
-from warehouse.store.posts.list_rows import PageQuestion
+from warehouse.store.posts.list_rows import PageQuestion, find_pages
 from warehouse.store.posts.reads import PostFilter, list_posts, list_publications
 from warehouse.store.publishing.ledger import verify_ledger
 
@@ -296,6 +296,29 @@ def test_pages_that_are_read_together_are_what_each_would_be_alone(tenant_on: Te
         for before in (None, ids[4])
         for limit in (1, 3, 20)
     ]
+    twitter = tenant_on.accounts["twitter-user"]
+    later = datetime(2100, 1, 1, tzinfo=UTC)
+    filters = [
+        PostFilter(statuses=("draft", "scheduled")),
+        PostFilter(statuses=("draft", "scheduled", "failed"), origin=None),
+        PostFilter(origin=None),
+        PostFilter(origin="external"),
+        PostFilter(account_id=twitter),
+        PostFilter(account_id=twitter, statuses=("draft",)),
+        PostFilter(platform=Platform.TWITTER, account_id=twitter, origin=None),
+        PostFilter(platform=Platform.MASTODON),
+        PostFilter(platform=Platform.TWITTER, scheduled_to=later),
+        PostFilter(approval="pending"),
+        PostFilter(scheduled_from=later),
+        PostFilter(scheduled_to=later, statuses=("scheduled", "failed"), origin=None),
+        PostFilter(recurrence_id="none"),
+    ]
+    for wanted in filters:
+        for before, limit in ((None, 4), (ids[4], 3), (None, 100)):
+            with services.store.read() as session:
+                rows, has_more = list_posts(session, workspace, wanted, before_id=before, limit=limit)
+                found = find_pages(session.connection(), [PageQuestion(workspace, wanted, before, limit)])
+            assert found.pages == [([row.id for row in rows], has_more)], wanted
     together = render_pages(services.store, Renderings(), questions)
     alone = [render_pages(services.store, services.renderings, [one])[0] for one in questions]
     assert together == alone
@@ -475,8 +498,11 @@ async def test_who_comes_while_others_are_read_is_the_next_group_and_waits_for_a
     assert groups[0] == [0]
     assert len(groups) == 2
     assert not slow.done()
+    first, *others = [asyncio.create_task(reads.ask("kind", read, number)) for number in (6, 7, 8)]
+    assert await first == 60
     with pytest.raises(ValueError, match="seven"):
-        await reads.ask("kind", read, 7)
+        await others[0]
+    assert await others[1] == 80
     gate.set()
     assert await slow == 0
     await reads.finish()

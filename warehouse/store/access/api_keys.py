@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
+    from sqlalchemy import Connection
     from sqlalchemy.orm import Session
 
     from warehouse.store.crypto import Cipher
@@ -181,8 +182,13 @@ def ensure_command_line_key(session: Session, workspace_id: str, now: datetime) 
 
 
 def get_usable_api_key(session: Session, key_id: str, now: datetime) -> KeyRights | None:
-    """Return the permissions of a usable key, else None. Called for every request with a token."""
-    row = session.connection().execute(_RIGHTS, {"key_id": key_id}).one_or_none()
+    """Return the permissions of a usable key, else None."""
+    return read_usable_api_key(session.connection(), key_id, now)
+
+
+def read_usable_api_key(connection: Connection, key_id: str, now: datetime) -> KeyRights | None:
+    """Like `get_usable_api_key`, without a session. Called for every request with a token."""
+    row = connection.execute(_RIGHTS, {"key_id": key_id}).one_or_none()
     key = None if row is None else KeyRights._make(row)
     return key if key is not None and is_usable(key, now) else None
 

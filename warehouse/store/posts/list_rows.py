@@ -10,10 +10,11 @@ posts are all known takes one statement there, and reads none of their columns.
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sqlalchemy import JSON, Text, bindparam, cast, literal_column, select, type_coerce
+from sqlalchemy import JSON, Text, bindparam, cast, literal_column, select, type_coerce, union_all
 from sqlalchemy.dialects.postgresql import psycopg
 from sqlalchemy.dialects.sqlite import pysqlite
 from sqlalchemy.types import NullType
@@ -24,7 +25,7 @@ from warehouse.store.posts.reads import list_conditions
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from sqlalchemy import ColumnElement, Connection, Select
+    from sqlalchemy import ColumnElement, CompoundSelect, Connection, Select
 
     from warehouse.store.models import Base
     from warehouse.store.posts.reads import PostFilter
@@ -50,6 +51,9 @@ _PUBLICATION = (
     *("platform_deleted_at", "marked_paid", "edit", "edited_at"),
 )
 """What lists show, and what it is derived from."""
+_FEW = 300
+"""Posts of a span that are looked up one by one."""
+_ORIGINS = ("socialflow", "external")
 _DIALECTS = {"sqlite": pysqlite.dialect(), "postgresql": psycopg.dialect()}  # type: ignore[no-untyped-call]  # of SQLAlchemy
 _POST_ID = _PUBLICATION.index("post_id")
 
@@ -112,7 +116,19 @@ def find_pages(connection: Connection, questions: Sequence[PageQuestion]) -> Fou
         values: dict[str, Any] = {"workspace_id": place.workspace_id, "limit": limit + 1}
         if place.before_id is not None:
             values["before_id"] = place.before_id
-        query = _page(place.wanted, has_before=place.before_id is not None, has_stamps=has_stamps)
+        if place.wanted.scheduled_from is not None or place.wanted.scheduled_to is not None:
+            in_span = _find_in_span(connection, place)
+            if in_span is not None:
+                values["ids"] = in_span
+            if in_span == []:
+                found[place] = []
+                continue
+        query = _page(
+            place.wanted,
+            has_before=place.before_id is not None,
+            has_ids="ids" in values,
+            has_stamps=has_stamps,
+        )
         rows = connection.execute(query, values).all()
         found[place] = [row[0] for row in rows]
         if has_stamps:
@@ -122,6 +138,19 @@ def find_pages(connection: Connection, questions: Sequence[PageQuestion]) -> Fou
         ids = found[question._replace(limit=0)]
         pages.append(FoundPage(ids[: question.limit], len(ids) > question.limit))
     return FoundPages(pages, stamps if has_stamps else None, is_torn)
+
+
+def _find_in_span(connection: Connection, place: PageQuestion) -> list[str] | None:
+    """Return the ids of the posts that are planned in the filter's span, if they are few.
+
+    A database cannot tell beforehand, and would read the workspace's whole list to find out that nothing fits.
+    """
+    wanted = place.wanted
+    query = _span(has_start=wanted.scheduled_from is not None, has_end=wanted.scheduled_to is not None)
+    values = {"workspace_id": place.workspace_id, "start": wanted.scheduled_from, "end": wanted.scheduled_to}
+    values = {name: value for name, value in values.items() if value is not None}
+    ids = list(connection.execute(query, values).scalars().all())
+    return ids if len(ids) <= _FEW else None
 
 
 def read_raw_posts(connection: Connection, post_ids: Sequence[str]) -> dict[str, RawPost]:
@@ -165,17 +194,76 @@ def _load(
     )
 
 
+@cache
+def _span(*, has_start: bool, has_end: bool) -> Select[Any]:
+    posts = Post.__table__.c
+    query = select(posts.id).where(posts.workspace_id == bindparam("workspace_id"))
+    if has_start:
+        query = query.where(posts.scheduled_at >= bindparam("start", type_=posts.scheduled_at.type))
+    if has_end:
+        query = query.where(posts.scheduled_at < bindparam("end", type_=posts.scheduled_at.type))
+    return query.order_by(posts.scheduled_at).limit(_FEW + 1)
+
+
 @lru_cache(maxsize=256)
-def _page(wanted: PostFilter, *, has_before: bool, has_stamps: bool) -> Select[Any]:
-    # Kept: building a statement and its cache key takes longer than running it.
-    ids = Post.__table__.c.id
-    stamps = [_POST_AND_PUBLICATIONS] if has_stamps else []
-    query = select(type_coerce(ids, NullType()), *stamps).where(
-        Post.__table__.c.workspace_id == bindparam("workspace_id"), *list_conditions(wanted)
-    )
+def _page(wanted: PostFilter, *, has_before: bool, has_ids: bool, has_stamps: bool) -> Select[Any]:
+    """Return the statement for the ids of a page, newest first, each found along an index in the order of ids.
+
+    Kept: building a statement and its cache key takes longer than running it.
+    """
+    lists = _lists(wanted, has_before=has_before, has_ids=has_ids)
+    if len(lists) == 1 and not has_stamps:
+        return lists[0]
+    found = (lists[0] if len(lists) == 1 else _merge(lists)).subquery()
+    post_id = type_coerce(found.c.id, NullType()).label("id")
+    page = select(post_id)
+    if has_stamps:
+        page = select(post_id, _POST_AND_PUBLICATIONS).join_from(found, Post, Post.id == found.c.id)
+    return page.order_by(found.c.id.desc()).limit(bindparam("limit"))
+
+
+def _lists(wanted: PostFilter, *, has_before: bool, has_ids: bool) -> list[Select[Any]]:
+    """Return the statements whose ids, merged, are those of the list: each has an index in the order of ids.
+
+    With several statuses or origins in one statement a database sorts all their posts, or reads all others.
+    """
+    posts, of_posts = Post.__table__.c, Publication.__table__.c
+    if wanted.account_id is not None or wanted.platform is not None:
+        # Along the publications: an account that has sent little is not looked for in the posts of all others.
+        rest = replace(wanted, account_id=None, platform=None)
+        is_listed = select(posts.id).where(posts.id == of_posts.post_id, *_conditions(rest)).exists()
+        query = select(of_posts.post_id.label("id")).where(is_listed).distinct()
+        if wanted.account_id is not None:
+            query = query.where(of_posts.account_id == wanted.account_id)
+        else:
+            query = query.where(of_posts.workspace_id == bindparam("workspace_id"))
+        if wanted.platform is not None:
+            query = query.where(of_posts.platform == wanted.platform.value)
+        return [_first(query, of_posts.post_id, has_before=has_before, has_ids=has_ids)]
+    statuses: list[tuple[str, ...]] = [(one,) for one in sorted(set(wanted.statuses))] or [()]
+    return [
+        _first(select(posts.id).where(*_conditions(one)), posts.id, has_before=has_before, has_ids=has_ids)
+        for origin in (_ORIGINS if wanted.origin is None else (wanted.origin,))
+        for status in statuses
+        for one in [replace(wanted, origin=origin, statuses=status)]
+    ]
+
+
+def _conditions(wanted: PostFilter) -> list[ColumnElement[bool]]:
+    return [Post.__table__.c.workspace_id == bindparam("workspace_id"), *list_conditions(wanted)]
+
+
+def _first(query: Select[Any], ids: ColumnElement[str], *, has_before: bool, has_ids: bool) -> Select[Any]:
+    if has_ids:
+        query = query.where(ids.in_(bindparam("ids", expanding=True)))
     if has_before:
         query = query.where(ids < bindparam("before_id"))
     return query.order_by(ids.desc()).limit(bindparam("limit"))
+
+
+def _merge(lists: Sequence[Select[Any]]) -> CompoundSelect[Any]:
+    # SQLite allows an order and a limit within a UNION only in subqueries.
+    return union_all(*(select(one.subquery().c.id) for one in lists))
 
 
 # The system column xmin is the id of the transaction that wrote the row.
