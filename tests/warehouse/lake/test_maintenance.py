@@ -217,7 +217,7 @@ def restamp(lake: Lake, at: datetime) -> None:
         )
 
 
-def test_nights_beside_runs_that_load_delay_them_and_lose_nothing(
+def test_nights_beside_runs_that_load_delay_them_and_lose_nothing(  # noqa: PLR0917 (fixtures)
     lake_settings: WarehouseSettings,
     make_account: Make,
     make_publication: Make,
