@@ -10,7 +10,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --no-deps --require-hashes --req
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test test-failed check format bench bench-api bench-capacity bench-claims bench-dashboard bench-ingest bench-overview bench-questions bench-publish bench-rest bench-year bench-optimal-times eval-optimal-times eval-timing-lift chaos chaos-ingest chaos-power mutants test-long test-pds test-dbt test-specs test-schema hostile audit docs fuzz-imports test-mastodon-server test-browser bench-turn bench-imports lock clean bench-lake-layout chaos-cluster simulate-capacity soak
+.PHONY: help demo up test test-failed check format bench bench-api bench-capacity bench-claims bench-dashboard bench-ingest bench-ingest-runs bench-overview bench-questions bench-publish bench-rest bench-year bench-optimal-times eval-optimal-times eval-timing-lift chaos chaos-ingest chaos-power mutants test-long test-pds test-dbt test-specs test-schema hostile audit docs fuzz-imports test-mastodon-server test-browser bench-turn bench-imports lock clean bench-lake-layout chaos-cluster simulate-capacity soak
 
 help: ## Show all targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 22
@@ -47,8 +47,8 @@ eval-optimal-times: $(READY) ## Evaluate the timing model (SEEDS=1,2 HISTORY=fil
 bench-lake-layout: $(DEV) ## Compare layouts of the lake's snapshots: partitions, sort order, inlining (ROWS=5000000)
 	@$(BIN)/python benchmarks/bench_lake_layout.py $(if $(ROWS),--rows $(ROWS))
 
-simulate-capacity: $(READY) ## Simulate publishing and ingestion at 1 M accounts: machines, what breaks first, costs (ACCOUNTS=1000000 SNAPSHOTS=1e8)
-	@$(BIN)/python benchmarks/simulate_capacity.py $(if $(ACCOUNTS),--accounts $(ACCOUNTS)) $(if $(SNAPSHOTS),--snapshots $(SNAPSHOTS))
+simulate-capacity: $(READY) ## Simulate publishing and ingestion at 1 M accounts: machines, what breaks first, costs (ACCOUNTS=1000000 SNAPSHOTS=1e8; SMALL=1: a table)
+	@$(BIN)/python benchmarks/simulate_capacity.py $(if $(SMALL),--small) $(if $(ACCOUNTS),--accounts $(ACCOUNTS)) $(if $(SNAPSHOTS),--snapshots $(SNAPSHOTS))
 
 bench-optimal-times: $(DEV) ## Compare the daily timing run with LightGBM and a loop (ACCOUNTS=10000 POSTS=1000)
 	@$(MAKE) --no-print-directory .venv/.bench || echo "LightGBM is not installed (no network): it is left out."
@@ -62,6 +62,9 @@ bench-capacity: $(DEV) ## Measure CPU, memory and disk per publication, snapshot
 
 bench-ingest: .venv/.bench ## Compare loading with dlt and with a bare Arrow append of the same rows (about 15 minutes)
 	@$(BIN)/python benchmarks/bench_ingest.py
+
+bench-ingest-runs: $(DEV) ## Measure ingestion and backfill by 1, 2 and 4 runs on PostgreSQL, platforms answering after 50 to 200 ms (about 5 minutes)
+	@$(BIN)/python benchmarks/bench_ingest_runs.py $(if $(ACCOUNTS),--accounts $(ACCOUNTS))
 
 bench-imports: $(DEV) ## Import a CSV of 1,000,000 rows (ROWS=200000, or FILE=posts.parquet SECONDS=40); seconds, CPU, peak memory
 	@$(BIN)/python benchmarks/bench_imports.py $(if $(ROWS),--rows $(ROWS)) $(if $(FILE),--file $(FILE)) $(if $(SECONDS),--goal-seconds $(SECONDS))

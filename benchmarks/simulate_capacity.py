@@ -30,16 +30,22 @@ ALLOWED_LATENESS = 30.0
 
 @dataclass(frozen=True)
 class Measured:
-    """Unit costs of the product, from docs/capacity.md and docs/performance.md (make bench-capacity, bench-claims)."""
+    """Unit costs of the product: figures of docs/capacity.md or docs/performance.md, with the command of each."""
 
     publication_cpu_s: float = 3.6e-3
-    publication_disk_mb: float = 3.0e-3
-    claims_per_s: tuple[float, ...] = (990.0, 1_338.0, 2_131.0)
-    """By 1, 2 and 4 processes on PostgreSQL on two cores."""
-    request_cpu_s: float = 1.2e-3
-    """A bare httpx request, 32 connections in one pool."""
-    snapshot_cpu_s: tuple[tuple[float, float], ...] = ((1e5, 8.3e-5), (3e5, 12.6e-5))
-    """(rows in the lake, mean CPU seconds per row until then), in loads of 5,000."""
+    """make bench-capacity: a text post on X, in the publisher, with SQLite."""
+    publication_database_cpu_s: float = 3.1e-4
+    """make bench-claims: PostgreSQL's part of a whole send, one process."""
+    request_cpu_s: float = 3.3e-3
+    """make bench-ingest-runs, metrics, one run: 12.9 ms per account, less nine rows of the lake, over 3.6 requests."""
+    visit_database_cpu_s: float = 1.8e-3
+    """make bench-ingest-runs, metrics: PostgreSQL's part per account, of store and catalog together."""
+    slots_used: float = 0.8
+    """make bench-ingest-runs: the part of a run's slots that wait for a platform, one run, on a busy machine."""
+    load_cpu_s: tuple[tuple[float, float], ...] = ((1e5, 0.190), (3e5, 0.219), (1e6, 0.338))
+    """make bench-capacity: (rows in the lake, mean CPU seconds of a load of 5,000 rows until then)."""
+    rows_per_load: float = 50_000.0
+    """The most that a run commits at once (flows.ingestion.lake_writer)."""
     snapshot_disk_bytes: float = 163.0
     timing_fixed_s: float = 6.8
     timing_account_s: float = 1.1e-3
@@ -165,9 +171,9 @@ def publisher_rate(measured: Measured, concurrency: int) -> float:
     return min(min(concurrency, held) / answer, 1 / measured.publication_cpu_s)
 
 
-def claims_limit(measured: Measured, processes: int) -> float:
-    """Return the claims a second of so many processes on PostgreSQL, not above what four reached."""
-    return float(np.interp(processes, (1, 2, 4), measured.claims_per_s))
+def database_limit(measured: Measured, cores: float) -> float:
+    """Return the publications a second for which PostgreSQL's cores are enough."""
+    return cores / measured.publication_database_cpu_s
 
 
 def simulate_publishers(
@@ -175,8 +181,7 @@ def simulate_publishers(
 ) -> dict[str, float]:
     """Return lateness and load of so many publishers.
 
-    database_cores: those of PostgreSQL; claims were measured on two, beside the publishers, and are taken to grow with
-    them.
+    database_cores: those of PostgreSQL for the publishers alone; its work is taken to spread over them evenly.
     """
     due = arrivals(scenario.posts_per_day(measured), scenario.seed)
     rate = publisher_rate(measured, concurrency)
@@ -187,8 +192,8 @@ def simulate_publishers(
         capacity[at : at + 12] -= min(
             rate * 4, rate * processes
         )  # a machine of four; its service manager restarts it
-    claims = claims_limit(measured, processes) * database_cores / 2
-    capacity = np.minimum(np.maximum(capacity, 0.0), claims)
+    limit = database_limit(measured, database_cores)
+    capacity = np.minimum(np.maximum(capacity, 0.0), limit)
     p50, p99, worst = lateness(due, capacity)
     held = min(len(deaths) * 4 * measured.held, float(due.sum()))
     sending = min(len(deaths) * 4 * min(concurrency, rate * 2), float(due.sum()))
@@ -197,7 +202,7 @@ def simulate_publishers(
     return {
         "processes": processes,
         "rate_per_process": rate,
-        "claims_limit": claims,
+        "database_limit": limit,
         "p50_s": p50,
         "p99_s": p99,
         "worst_s": max(worst, measured.looked_up_after_s if len(deaths) else 0.0),
@@ -206,6 +211,7 @@ def simulate_publishers(
         "delayed_by_kills": held,
         "looked_up_after_kills": sending,
         "cores": float(due.sum()) * measured.publication_cpu_s / DAY,
+        "database_cores": float(due.sum()) * measured.publication_database_cpu_s / DAY,
     }
 
 
@@ -231,7 +237,7 @@ def simulate_ingest(scenario: Scenario, measured: Measured, *, every_s: float) -
     """Return requests a day and readers, if each account is visited every so many seconds when something is due."""
     draw = np.random.default_rng(scenario.seed + 2)
     requests: dict[str, float] = {}
-    busy = cpu = 0.0
+    busy = cpu = database = visits = 0.0
     sample = 20_000
     for one in PLATFORMS:
         accounts = scenario.accounts * one.share
@@ -245,45 +251,66 @@ def simulate_ingest(scenario: Scenario, measured: Measured, *, every_s: float) -
         requests[one.name] = asked
         busy += asked * one.read_s / DAY
         cpu += asked * measured.request_cpu_s / DAY
+        visited = float((due > 0).mean()) * DAY / every_s * accounts
+        database += visited * measured.visit_database_cpu_s / DAY
+        visits += visited
     total = sum(requests.values())
     return {
         "every_s": every_s,
         "requests_per_day": total,
+        "visits_per_day": visits,
         "snapshots_per_request": scenario.snapshots_per_day / total,
         "by_platform": requests,
         "readers_at_once": busy,
-        "runs_at_default": busy / measured.readers / 0.8,
+        "runs_at_default": busy / measured.readers / measured.slots_used,
         "cores": cpu,
+        "database_cores": database,
     }
 
 
 def growth(measured: Measured) -> tuple[float, float]:
-    """Return (a, b) of a row's mean CPU a * rows ** b, through the measured points (least squares of logarithms)."""
-    rows, cost = np.log(np.array(measured.snapshot_cpu_s)).T
-    b, a = np.polyfit(rows, cost, 1)
-    return float(np.exp(a)), float(b)
+    """Return (a, b): a load of 5,000 rows costs a + b * rows in the lake, in CPU seconds (least squares).
+
+    The mean of all loads until there are so many rows is that of a lake with half of them.
+    """
+    rows, cost = np.array(measured.load_cpu_s).T
+    b, a = np.polyfit(rows / 2, cost, 1)
+    return float(a), float(b)
 
 
 def simulate_lake(scenario: Scenario, measured: Measured) -> dict[str, float]:
-    """Return how busy the one writer is after a day and after `lake_days`, and the rows from which it is too slow."""
+    """Return how busy the one writer is after a day and after `lake_days`, and the rows from which it is too slow.
+
+    What a load costs by itself grows with its rows, what it costs beside so many rows in the lake does not.
+    """
     a, b = growth(measured)
+    loads = scenario.snapshots_per_day / measured.rows_per_load
+    own = a * measured.rows_per_load / 5_000
 
     def busy(rows: float) -> float:
-        return (
-            scenario.snapshots_per_day * a * (1 + b) * rows**b / DAY
-        )  # the cost of the next row, not the mean
+        return loads * (own + b * rows) / DAY
 
-    most = (DAY / scenario.snapshots_per_day / a / (1 + b)) ** (1 / b) if b > 0 else math.inf
     rows = scenario.snapshots_per_day * scenario.lake_days
     return {
-        "growth": b,
+        "cpu_s_per_load": own,
+        "cpu_s_per_load_and_million_rows": b * 1e6,
         "busy_first_day": busy(scenario.snapshots_per_day),
         "busy_last_day": busy(rows),
         "rows": rows,
-        "rows_one_writer_keeps_up": most,
+        "rows_one_writer_keeps_up": max(0.0, (DAY / loads - own) / b) if b > 0 else math.inf,
+        "installations": math.ceil(
+            scenario.snapshots_per_day / find_largest(scenario.lake_days, measured, own, b)
+        ),
         "gb_per_day": scenario.snapshots_per_day * measured.snapshot_disk_bytes / 1e9,
-        "loads_of_5000_per_day": scenario.snapshots_per_day / 5_000,
+        "loads_per_day": loads,
     }
+
+
+def find_largest(days: int, measured: Measured, own: float, slope: float) -> float:
+    """Return the snapshots a day with which one writer is busy all day once the lake has those of so many days."""
+    # x / rows_per_load * (own + slope * days * x) = DAY
+    a, b = slope * days, own
+    return (math.sqrt(b * b + 4 * a * DAY * measured.rows_per_load) - b) / (2 * a) if a > 0 else math.inf
 
 
 def find_breaks(measured: Measured, scenario: Scenario) -> list[tuple[float, str]]:
@@ -323,10 +350,14 @@ def find_breaks(measured: Measured, scenario: Scenario) -> list[tuple[float, str
             least(late(2, 1_000)),
             "two publishers with SOCIALFLOW_PUBLISH_CONCURRENCY=1000 and CLAIM_LIMIT=2000",
         ),
-        (least(late(64, 1_000)), "claims on a PostgreSQL with two cores, any number of publishers"),
+        (least(late(64, 1_000)), "two cores of PostgreSQL for the queue, any number of publishers"),
         (
             least(lambda sized: simulate_ingest(sized, measured, every_s=300.0)["runs_at_default"] > 1),
             "one ingest run that reads eight accounts at once, every five minutes",
+        ),
+        (
+            least(lambda sized: simulate_ingest(sized, measured, every_s=300.0)["runs_at_default"] > 4),
+            "four such runs (SOCIALFLOW_INGEST_RUNS)",
         ),
         (
             least(lambda sized: simulate_lake(sized, measured)["busy_last_day"] > 1),
@@ -361,6 +392,7 @@ def run(scenario: Scenario, measured: Measured, prices: Prices) -> dict[str, Any
         "accounts": scenario.accounts,
         "snapshots_per_day": scenario.snapshots_per_day,
         "posts_per_day": scenario.posts_per_day(measured),
+        "rows_per_load": measured.rows_per_load,
     }
     default = find_publishers(scenario, measured, measured.concurrency, database_cores=32)
     tuned = find_publishers(scenario, measured, 1_000, database_cores=32)
@@ -374,7 +406,7 @@ def run(scenario: Scenario, measured: Measured, prices: Prices) -> dict[str, Any
     cores = {
         "publishers": tuned.get("processes", 0.0),
         "ingest": chosen["cores"] / prices.load,
-        "lake_writer": max(1.0, found["lake"]["busy_last_day"]),
+        "lake_writer": 1.0,  # one at a time, however many cores there are
         "timing": (measured.timing_fixed_s + measured.timing_account_s * scenario.accounts) / 3_600,
         "database": 32.0,
     }
@@ -397,8 +429,8 @@ def tell(found: dict[str, Any]) -> None:
             print(f"  {name}: no number of processes is enough")
             continue
         print(
-            f"  {name}: {one['processes']:,.0f} processes of {one['rate_per_process']:.0f} posts/s, claims up to "
-            f"{one['claims_limit']:,.0f}/s; busiest second {one['busiest_second']:,.0f} posts; lateness p50 "
+            f"  {name}: {one['processes']:,.0f} processes of {one['rate_per_process']:.0f} posts/s, PostgreSQL up to "
+            f"{one['database_limit']:,.0f}/s; busiest second {one['busiest_second']:,.0f} posts; lateness p50 "
             f"{one['p50_s']:.0f} s, p99 {one['p99_s']:.0f} s, worst {one['worst_s']:.0f} s; kills delay "
             f"{one['delayed_by_kills']:,.0f} posts and leave {one['looked_up_after_kills']:,.0f} to look-ups"
         )
@@ -407,19 +439,56 @@ def tell(found: dict[str, Any]) -> None:
         print(
             f"  every {one['every_s'] / 60:.0f} min: {one['requests_per_day']:,.0f} requests a day, "
             f"{one['snapshots_per_request']:.1f} snapshots each; {one['readers_at_once']:,.0f} accounts at once, "
-            f"{one['runs_at_default']:,.0f} runs of eight, {one['cores']:.1f} cores"
+            f"{one['runs_at_default']:,.0f} runs of eight, {one['cores']:.1f} cores, "
+            f"{one['database_cores']:.1f} of PostgreSQL"
         )
     lake = found["lake"]
     print(
-        f"\nlake: {lake['gb_per_day']:.1f} GB a day; a row costs rows ** {lake['growth']:.2f} (extrapolated). "
-        f"Its one writer needs {lake['busy_first_day']:.1f} days for the first day, {lake['busy_last_day']:.1f} with "
-        f"{lake['rows']:.1e} rows, and keeps up until {lake['rows_one_writer_keeps_up']:.1e} rows"
+        f"\nlake: {lake['gb_per_day']:.1f} GB a day; a load of {found['rows_per_load']:,.0f} rows costs "
+        f"{lake['cpu_s_per_load']:.2f} s and {lake['cpu_s_per_load_and_million_rows']:.2f} s per million rows in the "
+        f"lake (extrapolated). Its one writer needs {lake['busy_first_day']:.1f} days for the first day, "
+        f"{lake['busy_last_day']:.1f} with {lake['rows']:.1e} rows, and keeps up until "
+        f"{lake['rows_one_writer_keeps_up']:.1e} rows; installations that would share it: {lake['installations']:.0f}"
     )
     print(f"\nmachines of four cores: {found['machines']:,}; cores: " + words(found["cores"]))
     print("USD a month (assumed prices; X's own prices): " + words(found["usd_per_month"]))
     print("\nwhat breaks first, by accounts, at this number of posts per account")
     for accounts, what in found["breaks"]:
         print(f"  {accounts:>12,.0f}  {what}")
+
+
+SMALL_SIZES = (10, 100, 1_000, 10_000)
+
+
+def tell_small(measured: Measured, snapshots_per_account: float) -> None:
+    """Print what small installations need a day, from the same unit costs, as a Markdown table."""
+    print(
+        "| accounts | posts | snapshots | requests | CPU of publishing, ingestion, lake, timing | lake a year |"
+    )
+    print("|---:|---:|---:|---:|---:|---:|")
+    for accounts in SMALL_SIZES:
+        scenario = Scenario(accounts=accounts, snapshots_per_day=snapshots_per_account * accounts)
+        posts = scenario.posts_per_day(measured)
+        ingest = simulate_ingest(scenario, measured, every_s=300.0)
+        # A run that finds something commits at least once: every five minutes at most. Loads do not touch posts older
+        # than 90 days, which are not measured any more.
+        loads = max(
+            min(ingest["visits_per_day"], DAY / 300), scenario.snapshots_per_day / measured.rows_per_load
+        )
+        a, b = growth(measured)
+        lake = loads * (a + b * scenario.snapshots_per_day * scenario.lake_days)
+        lake += scenario.snapshots_per_day * a / 5_000
+        cpu = (
+            posts * (measured.publication_cpu_s + measured.publication_database_cpu_s),
+            ingest["cores"] * DAY + ingest["database_cores"] * DAY,
+            lake,
+            measured.timing_fixed_s + measured.timing_account_s * accounts,
+        )
+        disk = scenario.snapshots_per_day * 365 * measured.snapshot_disk_bytes / 1e6
+        print(
+            f"| {accounts:,} | {posts:,.0f} | {scenario.snapshots_per_day:,.0f} | {ingest['requests_per_day']:,.0f} | "
+            f"{', '.join(f'{one:,.0f}' for one in cpu)} s | {disk:,.0f} MB |"
+        )
 
 
 def words(values: dict[str, float]) -> str:
@@ -435,9 +504,13 @@ def main() -> None:
     parser.add_argument("--accounts", type=int, default=1_000_000)
     parser.add_argument("--snapshots", type=float, default=1e8, help="a day")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--small", action="store_true", help="a table for 10 to 10,000 accounts instead")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     scenario = Scenario(accounts=options.accounts, snapshots_per_day=options.snapshots, seed=options.seed)
+    if options.small:
+        tell_small(Measured(), options.snapshots / options.accounts)
+        return
     found = run(scenario, Measured(), Prices())
     if options.json:
         print(json.dumps(found, indent=2))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from prometheus_client.core import GaugeHistogramMetricFamily, GaugeMetricFamily
 
 from connectors.types import Platform
-from warehouse.lake.maintenance import get_pipeline_state, measure_files
+from warehouse.lake.maintenance import get_newest_commit, measure_files
 from warehouse.store.leases.work_leases import count_work
 from warehouse.store.measuring.measurements import measure_waits
 from warehouse.store.measuring.read_budgets import count_reads
@@ -88,7 +88,7 @@ class LakeCollector:
         self._newest_commit: datetime | None = None
         try:
             self._files = measure_files(services.lake)
-            self._newest_commit = get_pipeline_state(services.lake, services.clock())["newest_commit"]
+            self._newest_commit = get_newest_commit(services.lake)
         except Exception:  # any driver error means "down"; the log has the reason
             logger.exception("the lake cannot be read for /metrics")
 

@@ -26,6 +26,9 @@ _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 2.0, 20.0
 _PATIENCE = 4
 """A run collects this many times as long as its last commit took."""
 
+_FAILURES_BEFORE_ANY_SUCCESS = 3
+"""Accounts of a batch that fail alone: the cause is then not one account's data."""
+
 Item = TypeVar("Item")
 
 
@@ -138,20 +141,34 @@ class LakeWriter(Generic[Item]):
         return batch
 
     async def _write_batch(self, batch: list[_Waiting[Item]]) -> None:
+        error = await self._try(batch)
+        if error is None:
+            return
+        if len(batch) == 1 or isinstance(
+            error, (ConflictError, SetupError)
+        ):  # the lake is away for all of them
+            self._fail(batch, error)
+            return
+        failed_before = 0  # one account's data must not keep back the others'
+        for place, one in enumerate(batch):
+            alone = await self._try([one])
+            if alone is not None:
+                self._fail([one], alone)
+                failed_before += 1
+            if failed_before == place + 1 == _FAILURES_BEFORE_ANY_SUCCESS:
+                self._fail(batch[place + 1 :], error)
+                return
+
+    async def _try(self, batch: list[_Waiting[Item]]) -> Exception | None:
+        """Write, and tell those that wait; return the error."""
         try:
             await asyncio.to_thread(self._write, [one.item for one in batch])
-        except (ConflictError, SetupError) as error:  # the lake is away for all of them
-            self._fail(batch, error)
         except Exception as error:  # noqa: BLE001 (any error of one account's data: it is raised where it belongs)
-            if len(batch) == 1:
-                self._fail(batch, error)
-                return
-            for one in batch:  # one account's data must not keep back the others'
-                await self._write_batch([one])
-        else:
-            for one in batch:
-                if one.written is not None and not one.written.done():
-                    one.written.set_result(None)
+            return error
+        for one in batch:
+            if one.written is not None and not one.written.done():
+                one.written.set_result(None)
+        return None
 
     def _fail(self, batch: list[_Waiting[Item]], error: Exception) -> None:
         for one in batch:

@@ -37,7 +37,7 @@ def test_arrivals_have_the_days_posts_and_their_spikes() -> None:
     assert by_minute[0] > 2 * by_minute[30] > 3 * by_minute[15] > 9 * by_minute[7]
 
 
-def test_more_publishers_are_earlier_and_two_cores_are_too_few_for_a_million() -> None:
+def test_more_publishers_are_earlier_and_one_core_of_postgresql_is_too_few_for_a_million() -> None:
     measured = Measured()
 
     def late(processes: int) -> float:
@@ -46,8 +46,13 @@ def test_more_publishers_are_earlier_and_two_cores_are_too_few_for_a_million() -
         ]
 
     assert late(1) > late(2) > late(8)
-    million = simulate_capacity.simulate_publishers(Scenario(), measured, processes=64, concurrency=1_000)
-    assert million["p99_s"] > simulate_capacity.ALLOWED_LATENESS
+    one, many = (
+        simulate_capacity.simulate_publishers(
+            Scenario(), measured, processes=64, concurrency=1_000, database_cores=cores
+        )["p99_s"]
+        for cores in (1, 32)
+    )
+    assert one > simulate_capacity.ALLOWED_LATENESS > many
 
 
 def test_rarer_visits_need_fewer_requests_and_the_lake_grows_dearer() -> None:
@@ -60,7 +65,18 @@ def test_rarer_visits_need_fewer_requests_and_the_lake_grows_dearer() -> None:
     assert rarely["by_platform"]["instagram"] == pytest.approx(1e6 * 0.22, rel=0.1)
     lake = simulate_capacity.simulate_lake(SMALL, measured)
     assert lake["busy_last_day"] > lake["busy_first_day"] > 0
+    # A day of so many snapshots keeps one writer busy once the lake has those of `lake_days`.
+    slope, own = lake["cpu_s_per_load_and_million_rows"] / 1e6, lake["cpu_s_per_load"]
+    most = simulate_capacity.find_largest(SMALL.lake_days, measured, own, slope)
+    largest = Scenario(accounts=1, snapshots_per_day=most)
+    assert simulate_capacity.simulate_lake(largest, measured)["busy_last_day"] == pytest.approx(1)
     assert simulate_capacity.price(SMALL, measured, Prices(), 4.0)["platforms"] > 0
+
+
+def test_small_installations_are_told_in_a_table(capsys: pytest.CaptureFixture[str]) -> None:
+    simulate_capacity.tell_small(Measured(), 100)
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(" | ")[0] for line in lines[2:]] == ["| 10", "| 100", "| 1,000", "| 10,000"]
 
 
 def test_layouts_hold_the_same_rows() -> None:

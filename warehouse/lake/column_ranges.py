@@ -7,6 +7,7 @@ affected.
 
 So each table gets a row before its first, which is deleted in the next transaction. Tables of a lake that is upgraded
 get two, with the lowest and the highest values, because their ranges may be wrong already: a range only ever widens.
+A later migration that adds a table has to do the same for it.
 """
 
 from __future__ import annotations

@@ -22,11 +22,13 @@ class Written:
     def __init__(self, *, away: bool = False) -> None:
         self.batches: list[list[str]] = []
         self.away = away
+        self.tries = 0
 
     def __call__(self, items: Sequence[str]) -> None:
         if self.away:
             raise ConflictError("another process is writing")
-        if "bad" in items:
+        self.tries += 1
+        if "bad" in items or "store away" in items:
             raise ValueError("bad")
         self.batches.append(list(items))
 
@@ -50,21 +52,25 @@ async def test_readers_that_wait_for_a_commit_share_it_and_lend_their_slots() ->
 
 
 async def test_one_accounts_error_is_its_own_and_a_lake_that_is_away_is_everybodys() -> None:
-    async def save_all(written: Written) -> list[object]:
-        slots = Slots(3)
-        for _ in range(3):
+    async def save_all(written: Written, *names: str) -> list[object]:
+        slots = Slots(len(names))
+        for _ in names:
             await slots.acquire()
         async with LakeWriter[str].open(written, slots) as writer:
-            tasks = (writer.save(name, 1) for name in ("a", "bad", "b"))
+            tasks = (writer.save(name, 1) for name in names)
             return list(await asyncio.gather(*tasks, return_exceptions=True))
 
     written = Written()
-    first, bad, last = await save_all(written)
+    first, bad, last = await save_all(written, "a", "bad", "b")
     assert (first, last) == (None, None)
     assert isinstance(bad, ValueError)
     assert sorted(written.batches) == [["a"], ["b"]]
-    away = await save_all(Written(away=True))
+    away = await save_all(Written(away=True), "a", "b", "c")
     assert [type(error) for error in away] == [ConflictError] * 3
+    store_away = Written()
+    lost = await save_all(store_away, *["store away"] * 9)
+    assert [type(error) for error in lost] == [ValueError] * 9
+    assert store_away.tries == 4, "all at once, then three alone: the rest need not be tried"
 
 
 async def test_an_error_that_nobody_waits_for_ends_the_block_as_itself() -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from warehouse.lake.column_ranges import delete_range_rows, insert_range_rows
+from warehouse.lake.column_ranges import DELETED_BY, delete_range_rows, insert_range_rows
+from warehouse.sql import list_migrations, load_sql
 
 if TYPE_CHECKING:
     from warehouse.lake.connect import Lake
@@ -55,3 +56,8 @@ def test_an_upgrade_widens_ranges_that_are_wrong_already(lake: Lake) -> None:
     lake.run_write(delete_range_rows)
     assert ask(lake, "probe") == ([1, 3, 5, 7], 2)
     assert lake.query_rows("SELECT count(*) FROM marts.publication_latest") == [(0,)]
+
+
+def test_no_later_migration_adds_a_table_that_never_had_a_row() -> None:
+    later = [name for number, name in list_migrations() if number > DELETED_BY]
+    assert [name for name in later if "CREATE TABLE" in load_sql(f"migrations/{name}").upper()] == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from warehouse.lake.connect import Lake
-from warehouse.lake.load import load_accounts, load_post_snapshots, load_publications
+from warehouse.lake.load import load_accounts, load_post_snapshots, load_publications, load_readings
 from warehouse.lake.maintenance import (
     KEEP_SNAPSHOTS,
     NEEDLESS_FILES,
@@ -214,3 +215,43 @@ def restamp(lake: Lake, at: datetime) -> None:
             f"UPDATE __ducklake_metadata_lake.ducklake_snapshot SET snapshot_time = '{at}' "  # noqa: S608 (a time of ours)
             "WHERE snapshot_time::TIMESTAMPTZ > TIMESTAMPTZ '2026-06-01'"
         )
+
+
+def test_nights_beside_runs_that_load_delay_them_and_lose_nothing(  # noqa: PLR0917 (fixtures)
+    lake_settings: WarehouseSettings,
+    make_account: Make,
+    make_publication: Make,
+    make_snapshot: Make,
+    read_marts: Make,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Two runs commit while a third merges, expires and deletes, each with a connection of its own."""
+    nights: list[dict[str, Any]] = []
+
+    def load(name: str) -> None:
+        with Lake.open(lake_settings, threads=1) as lake:
+            for turn in range(4):
+                publications = [make_publication(f"{name}{number}") for number in range(turn + 1)]
+                hours = 1 + 30 * turn
+                snapshots = [
+                    make_snapshot(f"{name}{number}", hours=hours, likes=number + turn)
+                    for number in range(turn + 1)
+                ]
+                assert load_readings(lake, [make_account()], publications, snapshots, name) == turn + 1
+
+    def maintain() -> None:
+        with Lake.open(lake_settings, threads=1) as lake:
+            # By this clock everything that was replaced is old enough to be deleted.
+            nights.extend(maintain_lake(lake, datetime.now(UTC) + timedelta(days=40)) for _ in range(3))
+
+    with ThreadPoolExecutor(3) as threads:
+        for work in [threads.submit(load, "a"), threads.submit(load, "b"), threads.submit(maintain)]:
+            work.result(timeout=120)
+    assert "runs again" not in caplog.text, "all writers take turns: nothing has to be done twice"
+    assert sum(night["snapshots_expired"] for night in nights)
+    with Lake.open(lake_settings, threads=1) as lake:
+        counted = "SELECT count(*), count(DISTINCT (publication_id, captured_at)) FROM raw.post_snapshots"
+        assert lake.query_rows(counted) == [(20, 20)]
+        kept_up = read_marts(lake)
+        rebuild_marts(lake)
+        assert read_marts(lake) == kept_up
