@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from connectors.settings import explain_settings
 from warehouse.errors import WarehouseError
+from warehouse.process import set_up_process
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -49,6 +50,7 @@ def create_app() -> FastAPI:
     DuckDB imports pandas (and pandas PyArrow) with the first statement that has parameters, only to recognize
     its values among them. It works without pandas; the API passes no data frames and reads none.
     """
+    set_up_process()
     sys.modules.setdefault("pandas", None)  # type: ignore[arg-type]  # None blocks the import
     from api.app import create_app as create  # noqa: PLC0415 (DuckDB must be imported after the line above)
     from api.http.logs import configure_logging  # noqa: PLC0415 (same)

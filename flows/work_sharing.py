@@ -172,7 +172,7 @@ def share_accounts(
 def run_shared(
     store: Store, flow: str, *, most: int, run_id: str | None = None, pace: Pace = USUAL_PACE
 ) -> Iterator[None]:
-    """Run beside at most `most - 1` other runs of this flow, and record how the block ended.
+    """Run together with at most `most - 1` other runs of this flow, and record how the block ended.
 
     Raises FlowBusyError at once if so many run already. Log lines of the block have the flow's name and `run_id`.
     """

@@ -1,4 +1,4 @@
-"""Compose: write a new post, edit or duplicate one, with counts, previews and the time beside the words.
+"""Compose: write a new post, edit or duplicate one, with counts, previews and the choice of a time.
 
 It does what POST /api/v1/media, /posts/validate, /posts and PATCH /posts/{id} do, with the same checks; problems are
 shown next to what was typed. Nothing is preselected that publishes. A form that is submitted twice (double click,

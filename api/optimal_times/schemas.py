@@ -82,6 +82,9 @@ class TimingSubject(BaseModel):
         description="Local hours whose posts earned far more than those around, as paid promotion does."
     )
     pace: str = Field(description="Answer to how often to post; 'not known' is a valid answer.")
+    kinds: str = Field(
+        description="Answer to which kinds and lengths do better; 'not known' is a valid answer."
+    )
     habits: list[PostingHabit] = Field(
         description="Which kinds and lengths do better, and what more posts a day go with; empty: too few posts."
     )

@@ -12,7 +12,7 @@ class TextLimits(BaseModel):
 
     limit: int = Field(description="In `unit`. A Mastodon account may have its server's own limit.")
     unit: str
-    limit_with_media: int | None = Field(description="The limit beside media; null: the same.")
+    limit_with_media: int | None = Field(description="The limit of a text with media; null: the same.")
     byte_limit: int | None
     required: bool = Field(description="Whether media alone are not enough.")
     refused_characters: str

@@ -88,7 +88,7 @@ def _check_text(
         return
     length, most = capabilities.count_text(text), limit or capabilities.text_limit
     if length > most:
-        beside = " beside media" if most != capabilities.text_limit else ""
+        beside = " with media" if most != capabilities.text_limit else ""
         yield ContentProblem(
             "text_too_long",
             f"{what} is {length} {capabilities.text_unit} long, {capabilities.label} takes {most}{beside}: "

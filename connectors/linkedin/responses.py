@@ -251,7 +251,7 @@ def parse_statistics(body: Any, captured_at: datetime) -> list[PostMetrics]:  # 
         counts = element["totalShareStatistics"]
         if urn:
             columns = {column: read_count(counts.get(name)) for name, column in ORGANIZATION_COUNTS.items()}
-            found.append(PostMetrics(str(urn), captured_at, raw=dict(counts), **columns))
+            found.append(PostMetrics(str(urn), captured_at, raw=dict(counts), promoted=None, **columns))
     return found
 
 

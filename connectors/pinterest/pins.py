@@ -196,7 +196,7 @@ def parse_metrics(pin_id: str, body: Any, captured_at: datetime) -> PostMetrics:
         values = {**_read_numbers(answer.get("summary_metrics")), **values}
     columns = {column: values.get(name) for name, column in METRICS.items() if column is not None}
     raw = {name: answer[name] for name in ("lifetime_metrics", "summary_metrics") if name in answer}
-    return PostMetrics(pin_id, captured_at, raw=raw, **columns)
+    return PostMetrics(pin_id, captured_at, raw=raw, promoted=None, **columns)
 
 
 def merge_metrics(first: PostMetrics, second: PostMetrics) -> PostMetrics:

@@ -216,7 +216,7 @@ def parse_metrics(body: Any, captured_at: datetime) -> list[PostMetrics]:  # noq
     for video in body["items"]:
         raw = dict(video.get("statistics") or {})
         columns = {column: read_count(raw.get(name)) for name, column in METRICS.items()}
-        found.append(PostMetrics(str(video["id"]), captured_at, raw=raw, **columns))
+        found.append(PostMetrics(str(video["id"]), captured_at, raw=raw, promoted=None, **columns))
     return found
 
 

@@ -41,12 +41,11 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
     from datetime import datetime
 
-    from sqlalchemy.orm import Session
-
     from connectors.base import Connector
     from connectors.registry import ConnectorPool
     from connectors.types import HistoryPage, ListedPost
     from flows.resources import Resources
+    from warehouse.store.database import Session
     from warehouse.store.models import AccountRow, Publication
 
     Progress = Callable[[str, int], None]
@@ -282,7 +281,8 @@ def _record_posts(
 
 def _write(resources: Resources, batches: Sequence[_Batch], run_id: str, report: RunReport) -> None:
     """Load batches of several accounts into the lake in one commit, then mark them in the store in one transaction."""
-    from warehouse.lake.load import load_readings  # noqa: PLC0415 (see flows.resources)
+    from warehouse.lake.dimensions import mark_promoted  # noqa: PLC0415 (see flows.resources)
+    from warehouse.lake.load import load_readings  # noqa: PLC0415 (same)
 
     full = [batch for batch in batches if batch.publications]
     with resources.store.read() as session:
@@ -293,6 +293,7 @@ def _write(resources: Resources, batches: Sequence[_Batch], run_id: str, report:
         dims += [publication_dim(item, listed=listed.get(key)) for key, item in batch.publications.items()]
     snapshots = [snapshot for batch in full for snapshot in batch.placed.snapshots]
     inserted = load_readings(resources.lake, accounts, dims, snapshots, run_id)
+    mark_promoted(resources.lake, [one for batch in full for one in batch.placed.promoted])
     if full:
         report.snapshot_id = resources.lake.snapshot_id()
     with resources.store.write() as session:

@@ -195,7 +195,7 @@ def write_readings(
     resources: Resources, readings: Sequence[_Reading], run_id: str, report: RunReport
 ) -> None:
     """Load into the lake, then mark in the store; each in its own transaction, in this order."""
-    from warehouse.lake.dimensions import sync_deletions  # noqa: PLC0415 (see flows.resources)
+    from warehouse.lake.dimensions import mark_promoted, sync_marks  # noqa: PLC0415 (see flows.resources)
     from warehouse.lake.load import load_readings  # noqa: PLC0415 (see flows.resources)
 
     inserted = load_readings(
@@ -207,6 +207,7 @@ def write_readings(
         [snapshot for reading in readings for snapshot in reading.placed.snapshots],
         run_id,
     )
+    mark_promoted(resources.lake, [one for reading in readings for one in reading.placed.promoted])
     report.snapshot_id = resources.lake.snapshot_id()
     any_deleted = False
     with resources.store.write() as session:
@@ -224,7 +225,7 @@ def write_readings(
             report.add(**{outcome: len(found) for outcome, found in ids.items()})
     report.add(snapshots=inserted)
     if any_deleted:  # after the store; the daily timing run does the same for what a crash left out
-        sync_deletions(resources.store, resources.lake)
+        sync_marks(resources.store, resources.lake)
 
 
 def _keep_quick(resources: Resources, now: datetime) -> None:

@@ -1,4 +1,4 @@
-"""One round of notifications as a process: `python -m flows.notifications`. Started beside the publishers."""
+"""One round of notifications as a process: `python -m flows.notifications`. A publisher starts it."""
 
 from __future__ import annotations
 

@@ -214,7 +214,7 @@ def media_folder(settings: WarehouseSettings) -> Path | None:
 
 
 def copy_sqlite(source: Path, target: Path) -> None:
-    """Copy a database as of one moment, beside its writers. Raises SetupError."""
+    """Copy a database as of one moment, while others write to it. Raises SetupError."""
     try:
         with (
             closing(sqlite3.connect(f"{source.resolve().as_uri()}?mode=ro", uri=True, timeout=60)) as reading,

@@ -1,4 +1,4 @@
-"""Restore a backup: unpack it beside its place, verify all of it, and only then put it there.
+"""Restore a backup: unpack it next to its place, verify all of it, and only then put it there.
 
 The restored store is marked: the first publisher looks up what may have been sent since the backup was made
 (`warehouse.store.installation`).

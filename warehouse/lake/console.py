@@ -2,7 +2,7 @@
 
 A read-only ATTACH is not enough: table functions such as sqlite_scan open any file (including the operational store),
 DuckLake's maintenance functions delete files, and the catalog's own database, which in PostgreSQL may also be the
-operational store's, is attached beside the lake. So the connection can access only files in the lake's data folder,
+operational store's, is attached with the lake. So the connection can access only files in the lake's data folder,
 only table functions known to be harmless, and only the lake's tables.
 """
 
@@ -109,7 +109,7 @@ def ask(
 ) -> Iterator[Answer]:
     """Run one read-only statement on the lake and yield its result, to be read inside the block.
 
-    Tables are named as in docs/warehouse.md (marts.publication_latest, ...). Works beside running writers; reads one
+    Tables are named as in docs/warehouse.md (marts.publication_latest, ...). Works while others write; reads one
     snapshot of the lake, the newest or the one of `as_of`. The block may take `seconds`.
 
     Raises InvalidInputError: not one read-only statement, an error of DuckDB (with its message), no such snapshot, or

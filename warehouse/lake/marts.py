@@ -82,9 +82,9 @@ def refresh_after_post_snapshots(cursor: DuckDBPyConnection, since: date, *, rep
     _refresh_publications(cursor, since)
 
 
-def refresh_after_publications(cursor: DuckDBPyConnection, rows: str = "changed") -> None:
-    """Update the marts for the publications of a table whose dimension rows changed, and are already in the lake."""
-    find_newest_known(cursor, rows)
+def refresh_after_publications(cursor: DuckDBPyConnection) -> None:
+    """Update the marts for the dimension rows in `changed`, which are already in the lake."""
+    find_newest_known(cursor, "changed")
     _recompute_all(cursor)
     _refresh_publications(cursor, None)
 

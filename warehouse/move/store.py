@@ -44,7 +44,7 @@ class TableCopy:
 
 
 def copy_as_of_now(source: Store, target: Store) -> list[TableCopy]:
-    """Copy every table into a new store as of one moment, beside the source's writers; compare and return them.
+    """Copy every table into a new store as of one moment, while others write to the source; compare and return them.
 
     On PostgreSQL everything is read in one REPEATABLE READ transaction, which blocks nobody.
     """

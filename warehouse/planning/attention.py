@@ -1,6 +1,6 @@
 """What needs a person: failed posts, open decisions, approvals, accounts to reconnect, pauses, late flows.
 
-One list for every interface; each entry says what it is about, so that the interface can offer the action beside it.
+One list for every interface; each entry says what it is about, so that the interface can offer the action with it.
 """
 
 from __future__ import annotations

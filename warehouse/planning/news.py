@@ -1,7 +1,7 @@
-"""What people are told outside the dashboard: posts that failed, accounts to reconnect, late flows, the week's summary.
+"""Notifications to people: posts that failed, accounts to reconnect, late flows, the week's summary.
 
 Read from the ledger and the tables, and not written by the code that publishes: a fault of a notification cannot reach
-a post. Each item has a key, under which it is told once.
+a post. Each item has a key, so that it is sent once.
 """
 
 from __future__ import annotations

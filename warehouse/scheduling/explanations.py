@@ -109,6 +109,20 @@ def describe_pace(habits: Sequence[Mapping[str, Any]]) -> str:
     return f"On this account, {size}: {total:+.0f} % for the day as a whole, as an association."
 
 
+def describe_kinds(habits: Sequence[Mapping[str, Any]]) -> str:
+    """Return the answer to "which kinds and lengths of posts do better?": what is known, or why nothing is."""
+    found = [row for row in habits if row["subject"] != "posts_per_day"]
+    known = [describe_habit(row) for row in found if row["known"]]
+    if known:
+        return " ".join(known)
+    why = (
+        f"none of the {len(found)} that could be compared differs beyond chance."
+        if found
+        else "it takes 30 posts of the last year, and two kinds or lengths in turn, with 8 posts of each."
+    )
+    return f"Which kinds and lengths do better is not known: {why}"
+
+
 def describe_habit(row: Mapping[str, Any]) -> str:
     """Return the sentence about one kind or length."""
     effect, low, high = to_percent(row["effect"], row["low"], row["high"])
@@ -143,7 +157,7 @@ def list_account_caveats(best: Mapping[str, Any] | None, now: datetime) -> list[
         hours = ", ".join(f"{hour:02}:00" for hour in sorted(suspicious))
         caveats.append(
             f"Posts at {hours} earned far more than those at the hours around, as paid promotion does. If it was, mark "
-            "these posts as paid in an import: such posts are left out."
+            "these posts as paid (on their page, or `socialflow posts mark-paid`): such posts are left out."
         )
     age = (now - best["computed_at"]).days
     if age >= STALE_DAYS:

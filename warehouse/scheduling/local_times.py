@@ -77,6 +77,12 @@ class ResolvedTime:
     """How the advice chose it, as stored in `posts.details`; None = the author chose the time."""
 
 
+def needs_zone(value: str) -> bool:
+    """Return whether a time in ISO 8601 has no offset of its own."""
+    found = _ISO_8601.fullmatch(value.strip())
+    return found is None or found[3] is None
+
+
 def resolve_time(value: str, zone: ZoneInfo, *, field: str = "scheduled_at") -> ResolvedTime:
     """Return the instant of `value`.
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from filelock import FileLock
-from sqlalchemy import Engine, create_engine, event, make_url, text
+from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import DatabaseError, SQLAlchemyError
 from sqlalchemy.orm import Session
 from ulid import ULID
@@ -31,12 +31,13 @@ from warehouse.store.migrations import migrate, newest_revision, read_revision, 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from sqlalchemy.engine.interfaces import DBAPIConnection
+    from sqlalchemy.engine.interfaces import DBAPIConnection, IsolationLevel
     from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
     from warehouse.settings import WarehouseSettings
 
-__all__ = ["Session", "Store", "new_id"]  # Session: for annotations in modules that do not import the driver
+__all__ = ["Connection", "Session", "Store", "new_id"]
+"""With Connection and Session, for annotations in modules that do not import the driver."""
 
 LASTING_KEYS, PREVIOUS_SECRET = "lasting-keys", "previous-secret"
 """Purposes under which the store keeps what outlives a rotation of the secret."""
@@ -123,6 +124,21 @@ class Store:
         """Yield a session that reads one consistent state and never waits for a writer."""
         with Session(self._engine, expire_on_commit=False) as session:
             yield session
+
+    @contextmanager
+    def read_statements(self, *, one_state: bool = False) -> Iterator[Connection]:
+        """Yield a connection for reading with few round trips.
+
+        On PostgreSQL each statement reads a state of its own, unless `one_state`: that takes a BEGIN and a ROLLBACK. On
+        SQLite all read the same state.
+        """
+        if self.dialect == "sqlite":
+            with self._engine.connect() as connection:
+                yield connection
+            return
+        level: IsolationLevel = "REPEATABLE READ" if one_state else "AUTOCOMMIT"
+        with self._engine.connect() as connection:
+            yield connection.execution_options(isolation_level=level)
 
     def change_mark(self) -> int | None:
         """Return a number that changes when any process commits a change to the store.

@@ -398,6 +398,7 @@ for _action in (
     actions.retry,
     actions.resolve,
     unpublish.unpublish,
+    actions.mark_paid,
     actions.approve,
     actions.reject,
 ):

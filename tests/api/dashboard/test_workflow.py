@@ -232,7 +232,7 @@ def test_a_recurring_post_is_made_by_a_form_that_keeps_what_was_typed(
     for wrong, said in (
         ({"every": "day"}, "every week"),
         ({"every": ""}, "how often"),
-        ({"rrule": "FREQ=DAILY"}, "empty it"),
+        ({"rrule": "FREQ=DAILY"}, "clear it"),
         ({"day": ["XX"]}, "BYDAY"),
         ({"last": "soon"}, "UNTIL"),
         ({"account": []}, "platform"),

@@ -85,7 +85,7 @@ def test_a_picture_over_the_limit_is_refused_with_the_remedy_or_converted(planne
 @pytest.mark.parametrize(
     ("more", "words"),
     [
-        ({"shape": PictureShape(400, 300, is_animated=True)}, "stand still"),
+        ({"shape": PictureShape(400, 300, is_animated=True)}, "a still picture"),
         ({"shape": None}, "cannot be read"),
         ({"shape": PictureShape(20_000, 20_000, is_animated=False)}, "at most 80,000,000 pixels"),
     ],

@@ -115,6 +115,8 @@ def create_post_and_publications(
     write_directly(session)
     (post,) = insert_new(session, Post, [row])
     publications = _add_publications(session, post, draft.targets, draft, now)
+    if staged is not None:
+        staged.note_publications([one.__dict__ for one in publications])
     note_uses(session, workspace_id, post.id, draft.details, contents, is_new=True)
     if asks:
         ask_for_approval(session, post, now)
@@ -132,6 +134,7 @@ def _stage(
     staged.add(Post, posts)
     staged.add(Publication, publications)
     staged.add(PublicationAttempt, ledger)
+    staged.note_publications(publications)
     return post, load_rows(Publication, publications)
 
 
