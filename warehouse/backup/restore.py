@@ -40,11 +40,11 @@ from warehouse.lake.connect import Lake
 from warehouse.media_files import open_media_files
 from warehouse.move.lake import move_lake, prepare_lake, read_lake
 from warehouse.move.media import move_media
-from warehouse.move.store import move_store, require_new, settle
+from warehouse.move.store import move_store, require_empty, settle
 from warehouse.store.audit.log import record
 from warehouse.store.crypto import Cipher, load_secret
 from warehouse.store.database import Store
-from warehouse.store.installation import mark_restored
+from warehouse.store.installation import is_arriving, mark_restored
 from warehouse.store.leases.work_leases import forget_all_work
 
 if TYPE_CHECKING:
@@ -314,10 +314,13 @@ def _place_on_servers(
             code="wrong_key",
         )
     with Store.open(source) as old, Store.open(settings) as new:
-        require_new(new)
+        with new.read() as session:
+            goes_on = is_arriving(session)
+        if not goes_on:
+            require_empty(new)
         if manifest.lake_rows is not None:
             Lake.open(source).close()  # brings a lake of an older version to this one's tables
-            prepare_lake(settings, read_lake(source))
+            prepare_lake(settings, read_lake(source), goes_on=goes_on)
         move_store(old, new, say=say)
         if manifest.lake_rows is not None:
             move_lake(source, settings, say=say)

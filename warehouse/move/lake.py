@@ -64,12 +64,15 @@ def read_lake(settings: WarehouseSettings) -> LakeContent:
         return LakeContent(_newest(connection), _fingerprint(connection))
 
 
-def prepare_lake(target: WarehouseSettings, wanted: LakeContent) -> None:
+def prepare_lake(target: WarehouseSettings, wanted: LakeContent, *, goes_on: bool) -> None:
     """Create the target's empty lake, or find that of an earlier attempt; to be called before anything is copied.
 
+    `goes_on`: an earlier attempt has begun to copy, and has found the lake empty: what is there is its own.
     Raises ConflictError if the target's lake has rows that are not the source's.
     """
     Lake.open(target).close()
+    if goes_on:
+        return
     there = read_lake(target)
     own = sorted(name for name, (rows, _) in there.tables.items() if rows and name not in _OWN_TABLES)
     if own and there.tables != wanted.tables:
@@ -85,10 +88,10 @@ def move_lake(
 ) -> LakeCopy:
     """Copy files and catalog, and compare every table; return what is there. Nobody may write to the source.
 
-    Raises ConflictError if the target's lake has data of its own, or a table differs; SetupError for an unusable lake.
+    Replaces what the target's lake holds: `prepare_lake` comes first. Raises ConflictError if a table differs
+    afterwards; SetupError for an unusable lake.
     """
     wanted = read_lake(source)
-    prepare_lake(target, wanted)
     files = _copy_files(source, target, say=say)
     with make_lock(target).hold():
         copy_catalog(source, target)

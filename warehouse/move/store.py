@@ -19,7 +19,7 @@ from sqlalchemy.exc import DataError, IntegrityError
 
 from warehouse import store as store_package
 from warehouse.errors import ConflictError, InvalidInputError
-from warehouse.store.installation import is_arriving, mark_arriving, read_place
+from warehouse.store.installation import mark_arriving, read_place
 from warehouse.store.models import Base, Instance
 
 if TYPE_CHECKING:
@@ -102,11 +102,9 @@ def move_store(source: Store, target: Store, *, say: Callable[[str], None]) -> l
     return list(wanted.values())
 
 
-def require_new(target: Store) -> None:
-    """Raise ConflictError if the target has rows, unless an interrupted attempt has left them."""
+def require_empty(target: Store) -> None:
+    """Raise ConflictError if the target has rows."""
     with target.read() as session:
-        if is_arriving(session):
-            return
         for table in list_tables():
             rows = session.scalar(select(func.count()).select_from(table)) or 0
             if rows and table.name != Instance.__tablename__:

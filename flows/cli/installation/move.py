@@ -26,7 +26,7 @@ from warehouse.settings import WarehouseSettings
 from warehouse.store.clock import read_time
 from warehouse.store.crypto import Cipher, load_secret
 from warehouse.store.database import Store
-from warehouse.store.installation import mark_moved
+from warehouse.store.installation import is_arriving, mark_moved
 from warehouse.store.leases.flow_leases import list_flow_states
 from warehouse.store.leases.work_leases import count_work
 from warehouse.store.publishing.heartbeats import get_publishers_state
@@ -67,7 +67,9 @@ def migrate_to(
             content = read_lake(source)
             _refuse_older(target)
             with Store.open(target) as new:
-                prepare_lake(target, content)
+                with new.read() as session:
+                    goes_on = is_arriving(session)
+                prepare_lake(target, content, goes_on=goes_on)
                 say("store ...")
                 tables = move_store(old, new, say=say)
                 say("lake ...")

@@ -543,7 +543,7 @@ async def test_a_send_is_broken_off_when_its_lease_cannot_be_renewed(
         other.execute("BEGIN IMMEDIATE")  # nobody else can write, and SQLite makes them wait
         try:
             async with asyncio.timeout(30):
-                while "broken off" not in caplog.text:
+                while "send is aborted" not in caplog.text:
                     await asyncio.sleep(0.02)
             await asyncio.sleep(0)
             assert publisher._tasks == {}

@@ -362,7 +362,7 @@ def test_a_running_home_is_refused(home: Path, file: Path) -> None:
     publishers = home / "publishers"
     publishers.mkdir()
     with FileLock(publishers / "host_1_a.lock"):
-        assert "a publisher is at work" in refused("restore", str(file), "--force")
+        assert "a publisher is running" in refused("restore", str(file), "--force")
 
 
 def test_the_key_may_be_kept_apart(home: Path, tmp_path: Path) -> None:
