@@ -1,10 +1,8 @@
-"""Odd questions about times: each gets an answer, or a refusal that names the field; none fails, none stores anything."""
+"""Odd questions about times: each gets an answer, or a refusal that names the field; none stores anything."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
-
-import pytest
 
 from tests.api.optimal_times.test_advice import OPTIMAL, SCORE, SUGGEST, advise
 
