@@ -457,7 +457,7 @@ class ListedPost:
     language: str | None = None
     """BCP 47 code that the platform names (the first of several); None = it names none."""
     tags: tuple[str, ...] | None = None
-    """Tags beside the text; None = the listing has none."""
+    """Tags that are not in the text; None = the listing has none."""
     promoted: bool | None = None
     """True = the platform says that it was promoted for money; None = it does not say."""
 

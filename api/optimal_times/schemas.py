@@ -76,7 +76,7 @@ class TimingSubject(BaseModel):
         "slot is called better. null: no measured posts."
     )
     moved_at: datetime | None = Field(
-        description="Since when its good hours seem to be others; older posts then count less. null: no such change."
+        description="Since when its good hours seem to have changed; older posts then count less. null: no such change."
     )
     suspicious_hours: list[int] = Field(
         description="Local hours whose posts earned far more than those around, as paid promotion does."

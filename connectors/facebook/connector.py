@@ -50,7 +50,7 @@ from connectors.facebook.reels import (
 from connectors.facebook.videos import VideoFailedError, find_video, wait_for_video
 from connectors.http.client import BearerAuth
 from connectors.http.context import ConnectorContext
-from connectors.listings import read_items
+from connectors.listings import page_since, read_items
 from connectors.meta.api import NO_SUCH_FIELD, InsightsReader, is_gone, measure_each, parse_id
 from connectors.parts import Part, Progress, SentPart, find_parts, publish_parts
 from connectors.types import (
@@ -236,7 +236,7 @@ class FacebookConnector:
         if progress.extra.get("duplicate") == part.index:
             # Sending again would be rejected the same way: keep looking it up, then let a person decide.
             raise UnavailableError(
-                f"{LABEL} refuses this text as a duplicate, yet lists no post of this publication: the same "
+                f"{LABEL} refuses this text as a duplicate but lists no post of this publication: the same "
                 "words went out before or by another publication"
             )
         return None
@@ -316,10 +316,7 @@ class FacebookConnector:
 
         items, following = await self._ask_with_promotion(ask)
         posts = read_items(items, parse_listed, odd)
-        if posts and posts[-1].published_at < since:
-            following = None
-        recent = tuple(post for post in posts if post.published_at >= since)
-        return HistoryPage(recent, following, tuple(odd))
+        return page_since(posts, since, following, odd)
 
     async def refresh_token(self) -> Credentials | None:
         """A Page token derived from a long-lived user token does not expire."""

@@ -50,7 +50,7 @@ async def measure_many(
 
     def parse(body: dict[str, Any]) -> list[PostMetrics]:
         if not set(body) <= set(ids):
-            raise ValueError("the answer names posts that were not asked for")
+            raise ValueError("the response contains posts that were not requested")
         return [_parse_measured({**post, "id": post_id}, captured_at) for post_id, post in body.items()]
 
     return await api.read(f"{VERSION}/", parse, params={"ids": ",".join(ids), "fields": fields})

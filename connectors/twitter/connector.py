@@ -132,7 +132,7 @@ class TwitterConnector:
             if progress.extra.get("duplicate") == part.index:
                 # Sending again would be rejected the same way: keep looking it up, then let a person decide.
                 raise UnavailableError(
-                    f"{LABEL} refuses this text as a duplicate, yet lists no post of this publication: the same "
+                    f"{LABEL} refuses this text as a duplicate but lists no post of this publication: the same "
                     "words went out before or by another publication"
                 )
             return None

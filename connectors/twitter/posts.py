@@ -171,7 +171,7 @@ def parse_time(value: str) -> datetime:
 
 
 def full_text(post: Mapping[str, Any]) -> str:
-    """Return the full text: a long post has it in a field beside the shortened one."""
+    """Return the full text: a long post has it in a separate field."""
     note = post.get("note_post") or post.get("note_tweet") or {}
     return str(note.get("text") or post.get("text", ""))
 

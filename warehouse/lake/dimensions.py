@@ -26,9 +26,17 @@ if TYPE_CHECKING:
     from warehouse.store.database import Store
 
 
+_FEW = 500
+"""Workspaces that a statement names; for more it reads all."""
+
+
 def account_dims(session: Session, rows: Iterable[AccountRow]) -> list[AccountDim]:
     """Return the dimension rows of accounts, with the fields that analysts may see. Contains no credentials."""
-    zones = {row.id: row.timezone for row in session.execute(select(Workspace.id, Workspace.timezone))}
+    rows = list(rows)
+    workspaces = select(Workspace.id, Workspace.timezone)
+    if len(used := {row.workspace_id for row in rows}) <= _FEW:
+        workspaces = workspaces.where(Workspace.id.in_(used))
+    zones = {row.id: row.timezone for row in session.execute(workspaces)}
     return [
         AccountDim(
             account_id=row.id,

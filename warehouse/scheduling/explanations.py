@@ -85,7 +85,7 @@ def describe_account(best: Mapping[str, Any] | None, at: datetime | None) -> str
     if best["confidence"] == "none":
         return (
             f"No reliable timing effect: for the best hour, around {describe_time(at)}, expect {lift:+.0f} % "
-            f"({_spread(low, high)}), which may be no effect{_chance(best)}. Post when it suits you."
+            f"({_spread(low, high)}), which may mean no effect{_chance(best)}. Post when it suits you."
         )
     return (
         f"Timing seems to matter ({best['confidence']} confidence): the best hour, around {describe_time(at)}, "
@@ -104,7 +104,7 @@ def describe_pace(habits: Sequence[Mapping[str, Any]]) -> str:
     effect, low, high = to_percent(found["effect"], found["low"], found["high"])
     size = f"twice as many posts on a day go with {effect:+.0f} % engagement per post ({_spread(low, high)})"
     if not found["known"]:
-        return f"How often to post is not known: {size}, which may be no effect."
+        return f"How often to post is not known: {size}, which may mean no effect."
     total = (2 * (1 + found["effect"]) - 1) * 100
     return f"On this account, {size}: {total:+.0f} % for the day as a whole, as an association."
 

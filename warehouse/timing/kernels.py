@@ -57,7 +57,7 @@ def read_mix(noted: Mapping[str, Iterable[float]]) -> KernelMix:
         KeyError, TypeError, ValueError: not a mix, or of another version of the model.
     """
     mix = KernelMix(tuple(map(float, noted["shapes"])), tuple(map(float, noted["strengths"])))
-    carried = float(noted.get("carried", CARRIED))  # type: ignore[arg-type]
+    carried = float(noted.get("carried", CARRIED))  # type: ignore[arg-type]  # raises TypeError
     if not 0 < carried < np.inf:
         raise ValueError("a positive number expected")
     parts = []

@@ -41,7 +41,7 @@ __all__ = [
     "compute_slot_sums",
 ]
 
-MODEL_VERSION = "gp168-6"
+MODEL_VERSION = "gp168-7"
 FOREIGN_PROFILE = 0.7  # factor on the weight of an external profile, of which the noise has been taken out
 _KERNEL = "kernel"  # key of the learned kernel in a prior's attrs
 

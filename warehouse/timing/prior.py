@@ -47,7 +47,10 @@ _KERNEL_POSTS = 20  # accounts with fewer posts have no information about it
 _LEAST_ACCOUNTS = 10  # with fewer, each account would mostly see its own posts
 _DEFAULT_COUNTS = 20.0  # weight of the default, in accounts
 _KERNEL_ROUNDS = 40
-CARRIED_VARIANCE = 0.09  # of the share of a forecast that comes true, between platforms
+CARRIED_VARIANCE = 0.15  # of the share of a forecast that comes true, between platforms
+# What is expected of it before the time splits are looked at, by the ratio of forecasts with the strengths as they were
+# learned to those made half-way: at this ratio the default, less by this factor, and no less than this.
+_USUAL_RATIO, _RATIO_SLOPE, _LEAST_EXPECTED = 0.92, 4.0, 0.6
 CARRIED_RANGE = (0.2, 1.5)
 
 
@@ -234,10 +237,25 @@ def learn_carried(sums: SlotSums, profile: FloatArray, mix: KernelMix) -> float:
     weight = late / (some.noise[:, None] + shared * late)
     forecast = forecast - (late * forecast).sum(axis=1, keepdims=True) / number
     realised = late_mean - (late * late_mean).sum(axis=1, keepdims=True) / number
-    information = (weight * forecast**2).sum()
-    slope = (weight * forecast * realised).sum() / max(information, 1e-9)
-    trust = information * CARRIED_VARIANCE / (information * CARRIED_VARIANCE + 1)
-    return float(np.clip(CARRIED + trust * (slope - CARRIED), *CARRIED_RANGE))
+    told = (weight * forecast**2).sum(axis=1)
+    came = (weight * forecast * realised).sum(axis=1)
+    information = max(float(told.sum()), 1e-9)
+    slope = came.sum() / information
+    # Accounts differ, and luck that was not noticed is shared: so the error is what the accounts show.
+    error = np.sqrt(np.maximum(((came - slope * told) ** 2).sum(), information)) / information
+    expected = _expect_carried(early, mix, forecast, weight)
+    # A slope above what is expected has been found in the nearest future: it counts as far as it is sure.
+    sure = slope if slope <= CARRIED else max(slope - 0.5 * error, CARRIED)
+    trust = CARRIED_VARIANCE / (CARRIED_VARIANCE + error**2)
+    return float(np.clip(expected + trust * (sure - expected), *CARRIED_RANGE))
+
+
+def _expect_carried(posts: SlotPosts, mix: KernelMix, forecast: FloatArray, weight: FloatArray) -> float:
+    """Expect less to come true where the learned strengths are weaker than those that forecasts are made with."""
+    learned = np.maximum(2 * np.array(mix.strengths) - np.array(DEFAULT_MIX.strengths), 1e-6)
+    lift = compute_forecast(posts, KernelMix(mix.shapes, tuple(learned.tolist()), 1.0)).lift
+    ratio = (weight * lift * forecast).sum() / max(float((weight * forecast**2).sum()), 1e-9)
+    return float(np.clip(CARRIED + _RATIO_SLOPE * (ratio - _USUAL_RATIO), _LEAST_EXPECTED, CARRIED))
 
 
 def denoise_profiles(profiles: FloatArray) -> FloatArray:

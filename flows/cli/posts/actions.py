@@ -106,7 +106,7 @@ def resolve(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Resolve a publication in needs_review, after you have checked the platform."""
+    """Resolve a publication in needs_review. Check the platform first."""
     _act(
         lambda context: resolve_publication(
             context.session,
@@ -157,7 +157,7 @@ def mark_paid(
 
 
 def approve(*, post_id: PostId, as_json: JsonOption = False) -> None:
-    """Approve a post: it is sent at its time, with the media that its URLs give now."""
+    """Approve a post. It is sent at its time, with the media that its URLs give now."""
     max_lateness = WarehouseSettings().max_lateness
     with open_planner(only_reads=True) as context:
         media = list_media_to_approve(context.session, context.workspace_id, post_id)

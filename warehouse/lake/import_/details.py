@@ -85,7 +85,7 @@ _LONGEST_TYPE = 2
 
 
 class Details(NamedTuple):
-    """What a row says beside counts and text; None = it does not say."""
+    """What a row says in addition to counts and text; None = it does not say."""
 
     language: str | None = None
     tags: list[str] | None = None

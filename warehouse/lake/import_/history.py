@@ -105,7 +105,7 @@ class _Tally:
     """Line and difference of rows whose time is not the platform's."""
     accounts: dict[str, AccountDim] = field(default_factory=dict)
     nameless: int = 0
-    """Rows that name no account, beside rows that name several."""
+    """Rows that name no account, in a file in which others name several."""
     lifetime: bool = False
     """Some counts have no time of measuring."""
 
