@@ -298,7 +298,11 @@ class FacebookConnector:
             return answer
 
     async def _measure_one(self, post_id: str) -> PostMetrics:
-        return await measure_one(self._api, self._insights, post_id, self._context.clock())
+        async def ask(*, with_promotion: bool) -> PostMetrics:
+            now = self._context.clock()
+            return await measure_one(self._api, self._insights, post_id, now, with_promotion=with_promotion)
+
+        return await self._ask_with_promotion(ask)
 
     async def fetch_followers(self) -> AccountMetrics:
         """GET /me."""

@@ -57,15 +57,25 @@ async def measure_many(
 
 
 async def measure_one(
-    api: PlatformApi, insights: InsightsReader, post_id: str, captured_at: datetime
+    api: PlatformApi,
+    insights: InsightsReader,
+    post_id: str,
+    captured_at: datetime,
+    *,
+    with_promotion: bool = False,
 ) -> PostMetrics:
     """Read one post's counters and insights, which may be rejected. Raises GiveUpError if it is gone."""
-    counters = await api.read(f"{VERSION}/{post_id}", parse_counters, params={"fields": f"id,{COUNTERS}"})
+    asked = f"id,{PROMOTION}" if with_promotion else "id"
+    counters, promoted = await api.read(
+        f"{VERSION}/{post_id}",
+        lambda post: (parse_counters(post), read_promoted(post)),
+        params={"fields": f"{asked},{COUNTERS}"},
+    )
     try:
         values = await insights.fetch(api, post_id)
     except GiveUpError:
         values = {}  # a reel has no insights under this path; keep its counters
-    return _build_metrics(post_id, counters, values, captured_at)
+    return replace(_build_metrics(post_id, counters, values, captured_at), promoted=promoted)
 
 
 def parse_counters(post: Any) -> dict[str, int]:  # noqa: ANN401 - JSON

@@ -36,6 +36,7 @@ LENGTH_EDGES = (80, 280)
 PACE = "posts_per_day"
 Z_80 = 1.2816
 _SURE = {"kind": 2.5, "length": 2.4, PACE: 2.2}  # standard errors; several labels are compared at once
+_PACE_MARGIN = 1.1  # days in a row share luck, and so does the pace: errors of days alone are too small
 _EFFECT_VARIANCE = 0.25  # of effects between accounts, in log units: shrinks what few posts say
 _CLIP_SD = 2.5
 _BATCH_ACCOUNTS = 50
@@ -251,6 +252,7 @@ def _describe(
         if (
             subject == PACE
         ):  # on accounts with the same number of posts every day, next to nothing was seen of it
+            error *= _PACE_MARGIN
             can &= error < 0.9 * np.sqrt(_EFFECT_VARIANCE)
         rows += [
             {

@@ -151,6 +151,9 @@ def mark_paid(
         ),
         as_json=as_json,
     )
+    if not as_json:
+        words = {True: "marked as promoted", False: "marked as not promoted", None: "no longer marked"}
+        say(f"It is {words[said]}. Optimal times obey when they are computed next.")
 
 
 def approve(*, post_id: PostId, as_json: JsonOption = False) -> None:

@@ -125,6 +125,19 @@ async def test_two_runs_at_once_double_nothing(read_floor: Floor) -> None:
     assert (await measure(read_floor)).counts["due"] == 0
 
 
+async def test_a_post_that_is_promoted_later_is_known_with_its_next_measurement(read_floor: Floor) -> None:
+    def known() -> set[str]:
+        query = "SELECT platform FROM dims.publications WHERE paid"
+        return {row["platform"] for row in read_floor.resources.lake.query(query)}
+
+    assert known() == set()
+    for post in read_floor.world.published(Platform.TWITTER):
+        post.details = {**(post.details or {}), "promoted": True}
+    report = await measure(read_floor)
+    assert report.failures == {}
+    assert known() == {"twitter"}
+
+
 async def test_a_deleted_post_is_never_asked_for_again(read_floor: Floor) -> None:
     with read_floor.resources.store.write() as session:
         create_endpoint(
