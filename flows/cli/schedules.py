@@ -80,7 +80,12 @@ def export(
     ] = None,
 ) -> None:
     """Write the calendar to a file. iCalendar covers one month back and eleven ahead, CSV a period."""
-    if output.suffix.lower() not in {".csv", ".ics", ".ical", ""}:  # a name without ending has always been iCalendar
+    if output.suffix.lower() not in {
+        ".csv",
+        ".ics",
+        ".ical",
+        "",
+    }:  # a name without ending has always been iCalendar
         raise InvalidInputError(f"{output.name} must end in .ics or .csv: rename it", field="output")
     with open_workspace() as opened:
         if output.suffix.lower() == ".csv":
