@@ -17,7 +17,7 @@ from warehouse.errors import InvalidInputError
 from warehouse.timing.age import DEFAULT_AGE_CURVE, AgeCurve, compute_age_curve
 from warehouse.timing.history import HOURS, SLOTS, read_history
 from warehouse.timing.kernels import DEFAULT_MIX, KernelMix, read_mix
-from warehouse.timing.prior import denoise_profiles, learn_kernel, pool_profiles
+from warehouse.timing.prior import denoise_profiles, learn_kernel, pool_profiles, weigh_foreign
 from warehouse.timing.scores import BASES, CONFIDENCES, score_sums
 from warehouse.timing.sums import SlotSums, sum_posts
 
@@ -41,8 +41,7 @@ __all__ = [
     "compute_slot_sums",
 ]
 
-MODEL_VERSION = "gp168-6"
-FOREIGN_PROFILE = 0.7  # factor on the weight of an external profile, of which the noise has been taken out
+MODEL_VERSION = "gp168-7"
 _KERNEL = "kernel"  # key of the learned kernel in a prior's attrs
 
 _COLUMNS = (
@@ -151,7 +150,8 @@ def compute_from_sums(sums: SlotSums, *, prior: pd.DataFrame | None = None) -> p
     """Second half of the model: from sums per slot to the table of `compute_optimal_times`."""
     profile, kernel = _read_prior(prior, sums.account_ids), _read_kernel(prior)
     if kernel is None:
-        profile, kernel = FOREIGN_PROFILE * denoise_profiles(profile), DEFAULT_MIX
+        profile = weigh_foreign(denoise_profiles(profile), sums)
+        kernel = DEFAULT_MIX
     table = score_sums(sums, profile, kernel)
     frame = _slot_frame(sums.account_ids, np.zeros((len(sums.account_ids), SLOTS))).drop(columns="log_effect")
     for key in _COLUMNS:
@@ -174,11 +174,7 @@ def _slot_frame(account_ids: list[Any] | None, effect: FloatArray) -> pd.DataFra
 
 def _prior_frame(account_ids: list[Any] | None, profile: FloatArray, kernel: KernelMix) -> pd.DataFrame:
     frame = _slot_frame(account_ids, profile)
-    frame.attrs[_KERNEL] = {
-        "shapes": list(kernel.shapes),
-        "strengths": list(kernel.strengths),
-        "carried": kernel.carried,
-    }
+    frame.attrs[_KERNEL] = kernel.as_dict()
     return frame
 
 
