@@ -65,9 +65,7 @@ class Forecast:
 def compute_forecast(posts: SlotPosts, mix: KernelMix = DEFAULT_MIX) -> Forecast:
     """The mean of the fits at each strength, weighted by the evidence of the account's own posts."""
     posts = replace(posts, profile=mix.weight * posts.profile)
-    fits = [
-        _fit(slot_kernel(mix.shapes, mix.scale * strength), posts, mix.carried) for strength in STRENGTHS
-    ]
+    fits = [_fit(slot_kernel(mix.shapes, mix.scale * strength), posts, mix.carried) for strength in STRENGTHS]
     weights = weigh_evidence(np.array([fit.evidence for fit in fits]), np.array(mix.strengths))
 
     def average(values: list[FloatArray]) -> FloatArray:

@@ -470,8 +470,8 @@ def test_platform_tells_whether_its_good_times_are_narrow_or_wide(tmp_path: Path
 def test_timing_that_does_nothing_makes_a_platform_believe_in_weak_timing() -> None:
     strong = compute_platform_prior(make_world(22, accounts=80, posts=400, effect_sd=0.3).posts)
     nothing = compute_platform_prior(make_world(22, accounts=80, posts=400, effect_sd=0.0).posts)
-    assert strong.attrs["kernel"]["strengths"][0] < 0.1
-    assert nothing.attrs["kernel"]["strengths"][0] > 0.4
+    assert strong.attrs["kernel"]["scale"] > 1.2
+    assert nothing.attrs["kernel"]["scale"] < 0.2
 
 
 def test_what_a_platform_learned_earns_more_on_fresh_accounts() -> None:
