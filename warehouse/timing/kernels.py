@@ -99,7 +99,7 @@ def smooth_covariance() -> FloatArray:
     return _hours_alike(2.1) + 0.0024 * _same_day()
 
 
-@lru_cache(maxsize=64)  # about 1.5 MB each
+@lru_cache(maxsize=32)  # about 1.5 MB each
 def slot_kernel(shapes: tuple[float, ...], strength: float) -> Kernel:
     """The weighted mean of the shapes at one strength; the offset is the last basis vector.
 

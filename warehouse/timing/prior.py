@@ -40,12 +40,10 @@ FOREIGN_SD = (
     0.12  # largest sd of a foreign profile over the week without noise: what accounts share is seldom more
 )
 TYPICAL_SD = 0.07  # of what the accounts of a platform share
-FOREIGN_WEIGHT = (
-    0.7  # factor on the expected weight of a foreign profile, of which the noise has been taken out
-)
-FOREIGN_WEIGHT_VARIANCE = (
-    0.25  # of the weight of a foreign profile of typical sd, before posts have been seen
-)
+# Factor on the expected weight of a foreign profile: it may be that of other people.
+FOREIGN_WEIGHT = 0.4
+# Of that weight for a profile of typical sd, before posts have been seen.
+FOREIGN_WEIGHT_VARIANCE = 0.25
 _SHIFTED = 0.1  # probability that a foreign profile is given in other hours than the accounts' local ones
 _LARGEST_SPREAD = 0.6  # beyond it, a foreign profile is on another scale
 _CLEAR_NOISE = 0.04  # variance of noise that halves it
@@ -64,7 +62,7 @@ _USUAL_WEIGHT = (
 _WEIGHT_VARIANCE = 0.1  # ... and how well that is known
 _LEAST_WEIGHT = 0.5
 _SCALES = (0.06, 0.12, 0.25, 0.5, 0.8, 1.2, 1.8, 2.8)  # candidate strengths of a platform's timing ...
-_SCALE_SD = 0.5  # ... and how far from the default, in log units, they may be expected
+_SCALE_SD = 0.7  # ... and how far from the default, in log units, they may be expected
 # Level, kinds and the bounds on viral posts take 4 to 9 % of a timing effect out of the residuals of 20 to 100 posts:
 # measured on generated worlds, the strength of timing is that much too low.
 _ABSORBED = 1.2
@@ -196,8 +194,9 @@ def learn_kernel(sums: SlotSums, profile: FloatArray) -> KernelMix:
     """Learn the probability of each shape and strength of the kernel from the platform's accounts.
 
     A hundred posts of one account have no information about it; the posts of many accounts show whether good times are
-    narrow or wide. Each account's posts have a likelihood under each of the 24 kernels; expectation maximisation fits
-    the probabilities to them, with the default counted as twenty more accounts.
+    narrow or wide. First the strength of timing on the whole platform is learned. Then each account's posts have a
+    likelihood under each of the 24 kernels of that strength; expectation maximisation fits the probabilities to them,
+    with the default counted as twenty more accounts.
 
     Args:
         sums: the platform's accounts; 300 of them, evenly spaced, are used.

