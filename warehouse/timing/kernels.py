@@ -59,7 +59,8 @@ class KernelMix:
         }
 
 
-DEFAULT_MIX = KernelMix((0.5, *[0.5 / len(_SHAPES)] * len(_SHAPES)), (0.1, 0.7, 0.2))
+# A profile whose weight could not be learned is that of few accounts: mostly their own weeks, not what all share.
+DEFAULT_MIX = KernelMix((0.5, *[0.5 / len(_SHAPES)] * len(_SHAPES)), (0.1, 0.7, 0.2), weight=0.5)
 
 
 def read_mix(noted: Mapping[str, Iterable[float]]) -> KernelMix:

@@ -8,6 +8,7 @@ docs/optimal-times.md describes the method and its results on real pages.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -155,7 +156,7 @@ def compute_from_sums(sums: SlotSums, *, prior: pd.DataFrame | None = None) -> p
     profile = _read_prior(prior, sums.account_ids, complete=kernel is not None)
     if kernel is None:
         profile = weigh_foreign(denoise_profiles(profile, _read_count(prior, len(profile))), sums)
-        kernel = DEFAULT_MIX
+        kernel = replace(DEFAULT_MIX, weight=1.0)
     table = score_sums(sums, profile, kernel)
     frame = _slot_frame(sums.account_ids, np.zeros((len(sums.account_ids), SLOTS))).drop(columns="log_effect")
     for key in _COLUMNS:
