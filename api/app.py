@@ -168,6 +168,7 @@ def create_app(
                     yield
                 finally:
                     await app.state.services.grouped_writes.finish()
+                    await app.state.services.grouped_reads.finish()
                     await asyncio.to_thread(runner.close)
 
     app = FastAPI(

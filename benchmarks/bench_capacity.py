@@ -4,7 +4,8 @@ Three parts, each in a fresh process, on SQLite and local files. The figures per
 ones multiplied; docs/capacity.md says which were.
 
     publications   N text posts on simulated X, through the publisher; the platforms run in another process
-    snapshots      N snapshots of N / 10 posts, loaded in batches of 5,000 with their marts
+    snapshots      N snapshots of N / 10 posts, loaded in batches of 5,000 with their marts; small files are merged when
+                   there are many. Posts are spread over 90 days, however many there are
     accounts       N accounts with 100 posts each in the lake: the daily timing run
 
     python benchmarks/bench_capacity.py [--publications 1000] [--snapshots 100000] [--accounts 200] [--json]
@@ -82,6 +83,7 @@ def measure_snapshots(count: int) -> dict[str, Any]:
     """Load `count` snapshots, ten of each post, in the order of their age; building the rows is not counted."""
     from warehouse.lake.connect import Lake  # noqa: PLC0415 (each process loads what it measures)
     from warehouse.lake.load import load_accounts, load_post_snapshots, load_publications  # noqa: PLC0415 (same)
+    from warehouse.lake.maintenance import measure_files, merge_if_many  # noqa: PLC0415 (same)
     from warehouse.lake.rows import AccountDim, PostSnapshot, PublicationDim  # noqa: PLC0415 (same)
     from warehouse.settings import WarehouseSettings  # noqa: PLC0415 (same)
 
@@ -91,8 +93,8 @@ def measure_snapshots(count: int) -> dict[str, Any]:
     ids = [(f"pub_{number:09d}", f"acct_{number % 100:03d}") for number in range(publications)]
     with tempfile.TemporaryDirectory() as name:
         home = Path(name)
-        with Lake.open(WarehouseSettings(home=home)) as lake:
-            before, cpu = measure_folder(home), 0.0
+        with Lake.open(WarehouseSettings(home=home), threads=1) as lake:  # as a run opens it
+            cpu = 0.0
             load_accounts(lake, [AccountDim(f"acct_{n:03d}", "ws", "twitter", f"a{n}") for n in range(100)])
             load_publications(
                 lake,
@@ -128,8 +130,10 @@ def measure_snapshots(count: int) -> dict[str, Any]:
                     ]
                     began = time.process_time()
                     load_post_snapshots(lake, rows, f"run_{turn}_{first}")
+                    merge_if_many(lake, datetime.now(UTC))  # as a run does at its end
                     cpu += time.process_time() - began
-        disk = measure_folder(home) - before
+            # Of the newest state: merged files are deleted a day later.
+            disk = measure_files(lake)["bytes"]
     used = {**describe_process(0), "cpu_s": round(cpu, 2)}
     return {"count": count, **used, "disk_mb": round(disk / 1e6, 1)}
 

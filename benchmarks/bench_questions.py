@@ -145,8 +145,8 @@ def report(lake: Lake, now: datetime) -> int:
             "GROUP BY ALL"
         ),
         "marts.account_baselines": lambda: lake.query("FROM marts.account_baselines"),
-        "half-life and decay, 90 days": lambda: get_decay(lake, **period),  # type: ignore[arg-type]
-        "frequency, 90 days": lambda: get_frequency(lake, **period),  # type: ignore[arg-type]
+        "half-life and decay, 90 days": lambda: get_decay(lake, **period),  # type: ignore[arg-type]  # a dict
+        "frequency, 90 days": lambda: get_frequency(lake, **period),  # type: ignore[arg-type]  # a dict
     }
     (size,) = lake.query(
         "SELECT (SELECT count(*) FROM raw.post_snapshots) AS snapshots, "

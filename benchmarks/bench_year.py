@@ -181,7 +181,7 @@ def main() -> None:
             print(key)
             for name, part in value.items():
                 print(f"  {name:<26}{part}")
-    missed = results["files"] >= MOST_FILES or results["worst_ratio"] > MOST_RATIO  # type: ignore[operator]
+    missed = results["files"] >= MOST_FILES or results["worst_ratio"] > MOST_RATIO  # type: ignore[operator]  # numbers
     print(
         f"goals (fewer than {MOST_FILES} files, no query over {MOST_RATIO}): {'MISSED' if missed else 'met'}"
     )

@@ -86,7 +86,7 @@ def measure_null(seed: int, scale: float) -> Rows:
             ("heavy tails", {"tails": 2.5}),
             ("mostly zeros", {"rate": 0.3}),
         ):
-            world = make_world(seed, accounts=_some(accounts, scale), posts=posts, effect_sd=0.0, **options)  # type: ignore[arg-type]
+            world = make_world(seed, accounts=_some(accounts, scale), posts=posts, effect_sd=0.0, **options)  # type: ignore[arg-type]  # a dict
             rows.append({"case": name, "n": posts} | measure_verdict(advise(world.posts)))
     return rows
 
@@ -129,7 +129,7 @@ def measure_day_luck(seed: int, scale: float) -> Rows:
         ("4 hours sd 0.7", {"hours_sd": 0.7}),
         ("day and hours", {"day_sd": 0.5, "hours_sd": 0.5}),
     ):
-        world = make_world(seed, accounts=_some(60, scale), posts=1000, weeks=6, effect_sd=0.0, **options)  # type: ignore[arg-type]
+        world = make_world(seed, accounts=_some(60, scale), posts=1000, weeks=6, effect_sd=0.0, **options)  # type: ignore[arg-type]  # a dict
         rows.append({"case": name, "n": 1000} | measure_verdict(advise(world.posts)))
     world = make_world(seed, accounts=_some(60, scale), posts=1000, weeks=6, day_sd=0.5)
     answer = advise(world.posts)
@@ -153,7 +153,7 @@ def measure_promises(seed: int, scale: float) -> Rows:
         ("weak, changing, day luck", {"effect_sd": 0.12, "carried": 0.6, "day_sd": 0.4}),
     ):
         for posts, accounts in ((100, 200), (1000, 80)):
-            world = make_world(seed, accounts=_some(accounts, scale), posts=posts, **options)  # type: ignore[arg-type]
+            world = make_world(seed, accounts=_some(accounts, scale), posts=posts, **options)  # type: ignore[arg-type]  # a dict
             answer = advise(world.posts)
             rows.append(
                 {"case": name, "n": posts}
@@ -248,7 +248,7 @@ def measure_viral(seed: int, scale: float) -> Rows:
             for _, history in world.posts.groupby("account_id"):
                 used = np.bincount(history["slot"] % 24, minlength=24).astype(float)
                 around = sum(np.roll(used, shift) for shift in range(-2, 3))
-                hour = int(np.argmin(around))  # type: ignore[arg-type]
+                hour = int(np.argmin(around))  # type: ignore[arg-type]  # sum() of arrays
                 viral = history.iloc[[posts // 2]].copy()
                 at = viral["published_at"].dt.floor("D") + pd.Timedelta(hours=hour, minutes=30)
                 viral = viral.assign(published_at=at, engagement=times * history["engagement"].median())

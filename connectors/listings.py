@@ -1,10 +1,12 @@
-"""Read the items of a platform's list; a history leaves out what cannot be read, a look-up never does."""
+"""Read the items and pages of a platform's list; a history leaves out what cannot be read, a look-up never does."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
 from typing import Any, TypeVar
 
 from connectors.http.client import SHAPE_ERRORS
 from connectors.http.messages import shorten
+from connectors.types import HistoryPage, ListedPost
 
 T = TypeVar("T")
 _SHOWN = 80
@@ -25,6 +27,15 @@ def read_items(items: Iterable[Any], parse: Callable[[Any], T], odd: list[str] |
                 raise
             odd.append(_describe(item, error))
     return read
+
+
+def page_since(
+    posts: Sequence[ListedPost], since: datetime, following: str | None, odd: Iterable[str]
+) -> HistoryPage:
+    """Return a page of a list, newest first, without its posts before `since`; with such posts it is the last."""
+    if posts and posts[-1].published_at < since:
+        following = None
+    return HistoryPage(tuple(post for post in posts if post.published_at >= since), following, tuple(odd))
 
 
 def read_id(value: Any) -> str:  # noqa: ANN401 - JSON

@@ -6,7 +6,7 @@ Created at the entry points and passed down; no module-level instance.
 from typing import Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationInfo, field_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -86,11 +86,11 @@ class ConnectorSettings(BaseSettings):
         default=None, description="Its secret; needed with the client id."
     )
     twitter_authorize_base_url: str = Field(
-        default="https://x.com", description="Replaces scheme, host and port of X's page of consent."
+        default="https://x.com", description="Replaces scheme, host and port of X's consent page."
     )
     instagram_authorize_base_url: str = Field(
         default="https://www.instagram.com",
-        description="Replaces scheme, host and port of Instagram's page of consent.",
+        description="Replaces scheme, host and port of Instagram's consent page.",
     )
     instagram_oauth_base_url: str = Field(
         default="https://api.instagram.com",
@@ -104,7 +104,7 @@ class ConnectorSettings(BaseSettings):
     )
     facebook_authorize_base_url: str = Field(
         default="https://www.facebook.com",
-        description="Replaces scheme, host and port of Facebook's page of consent.",
+        description="Replaces scheme, host and port of Facebook's consent page.",
     )
     facebook_client_id: str | None = Field(
         default=None, description="App id of your Meta app; needed to connect by browser."
@@ -114,7 +114,7 @@ class ConnectorSettings(BaseSettings):
     )
     threads_authorize_base_url: str = Field(
         default="https://threads.net",
-        description="Replaces scheme, host and port of the page of consent of Threads.",
+        description="Replaces scheme, host and port of the consent page of Threads.",
     )
     threads_client_id: str | None = Field(
         default=None, description="Threads app id of your Meta app; needed to connect by browser."
@@ -124,19 +124,19 @@ class ConnectorSettings(BaseSettings):
     )
     linkedin_oauth_base_url: str = Field(
         default="https://www.linkedin.com",
-        description="Replaces scheme, host and port of LinkedIn's page of consent and token endpoint.",
+        description="Replaces scheme, host and port of LinkedIn's consent page and token endpoint.",
     )
     tiktok_authorize_base_url: str = Field(
         default="https://www.tiktok.com",
-        description="Replaces scheme, host and port of TikTok's page of consent.",
+        description="Replaces scheme, host and port of TikTok's consent page.",
     )
     youtube_authorize_base_url: str = Field(
         default="https://accounts.google.com",
-        description="Replaces scheme, host and port of Google's page of consent.",
+        description="Replaces scheme, host and port of Google's consent page.",
     )
     pinterest_authorize_base_url: str = Field(
         default="https://www.pinterest.com",
-        description="Replaces scheme, host and port of Pinterest's page of consent.",
+        description="Replaces scheme, host and port of Pinterest's consent page.",
     )
     telegram_base_url: str = Field(
         default="https://api.telegram.org",
@@ -155,9 +155,9 @@ class ConnectorSettings(BaseSettings):
     max_media_bytes: int = Field(
         default=4_000_000_000,
         ge=1_000_000,
-        description="Largest media file fetched, whatever a platform takes; it lies in the temporary folder meanwhile.",
+        description="Largest media file fetched, whatever a platform accepts; kept in the temporary folder meanwhile.",
     )
-    read_attempts: int = Field(default=3, ge=1, description="Tries of a read; a write is never repeated.")
+    read_attempts: int = Field(default=3, ge=1, description="Attempts of a read; a write is never repeated.")
     max_connections: int = Field(
         default=100,
         ge=1,
@@ -225,3 +225,25 @@ class TraceSettings(BaseSettings):
         if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
             raise ValueError(f"{value!r} is not an address of a collector: write it as http://collector:4318")
         return value if parts.path.strip("/") else f"{value.rstrip('/')}/v1/traces"
+
+
+def explain_settings(error: ValidationError) -> str:
+    """Return what is wrong with settings in one line, by the names of their variables and without their values."""
+    prefix = next(
+        (
+            str(kind.model_config.get("env_prefix", ""))
+            for kind in BaseSettings.__subclasses__()
+            if kind.__name__ == error.title
+        ),
+        "SOCIALFLOW_",
+    )
+    return " ".join(
+        _explain_setting(f"{prefix}{str((*problem['loc'], '')[0]).upper()}", problem["type"], problem["msg"])
+        for problem in error.errors(include_input=False, include_url=False)
+    )
+
+
+def _explain_setting(name: str, kind: str, message: str) -> str:
+    if kind == "missing":
+        return f"{name} is not set: set it (.env.example describes it)."
+    return f"{name}: {message}."

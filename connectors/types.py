@@ -425,6 +425,8 @@ class PostMetrics:
     video_views: int | None = None
     raw: JsonObject = field(default_factory=dict)
     """The platform's raw response for this post, kept as provenance."""
+    promoted: bool | None = None
+    """True = the platform says that it was promoted for money; None = it does not say."""
 
 
 METRIC_NAMES = ("impressions", "reach", "likes", "comments", "shares", "saves", "clicks", "video_views")
@@ -455,7 +457,7 @@ class ListedPost:
     language: str | None = None
     """BCP 47 code that the platform names (the first of several); None = it names none."""
     tags: tuple[str, ...] | None = None
-    """Tags beside the text; None = the listing has none."""
+    """Tags that are not in the text; None = the listing has none."""
     promoted: bool | None = None
     """True = the platform says that it was promoted for money; None = it does not say."""
 

@@ -2,3 +2,7 @@
 
 No other package imports it.
 """
+
+from warehouse.process import set_up_process
+
+set_up_process()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,7 @@ from warehouse.store.accounts.credentials import open_account
 from warehouse.store.measuring.measurements import record_account_error
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
     from connectors.base import Connector
     from connectors.registry import ConnectorPool
@@ -28,6 +29,45 @@ if TYPE_CHECKING:
     Work = Callable[[AccountRow, Connector], Awaitable[None]]
 
 logger = logging.getLogger(__name__)
+
+
+class Slots:
+    """How many accounts are read at once. An account that waits for something else lends its slot to another one."""
+
+    def __init__(self, count: int) -> None:
+        self._free = asyncio.Semaphore(count)
+        self._used = 0
+        self.on_idle: Callable[[], None] | None = None
+        """Called when the last slot in use is given back."""
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is being read."""
+        return not self._used
+
+    async def acquire(self) -> None:
+        """Wait for a slot and take it."""
+        await self._free.acquire()
+        self._used += 1
+
+    def release(self) -> None:
+        """Give a slot back."""
+        self._used -= 1
+        self._free.release()
+        if not self._used and self.on_idle is not None:
+            self.on_idle()
+
+    @asynccontextmanager
+    async def lend(self) -> AsyncIterator[None]:
+        """Give the slot back inside the block, and take one again after it."""
+        self.release()
+        try:
+            yield
+        finally:
+            try:
+                await self._free.acquire()
+            finally:  # also when cancelled: who lent it gives it back once more
+                self._used += 1
 
 
 def utc_now() -> datetime:
@@ -62,7 +102,7 @@ async def serve_accounts(
         return shares.pop() if shares else ()
 
     await serve_shares(
-        take, work, store=store, pool=pool, report=report, concurrency=concurrency, clock=clock
+        take, work, store=store, pool=pool, report=report, slots=Slots(concurrency), clock=clock
     )
 
 
@@ -73,7 +113,7 @@ async def serve_shares(
     store: Store,
     pool: ConnectorPool,
     report: RunReport,
-    concurrency: int,
+    slots: Slots,
     on_done: Callable[[AccountRow], Awaitable[None]] | None = None,
     clock: Callable[[], datetime] = utc_now,
 ) -> None:
@@ -82,7 +122,6 @@ async def serve_shares(
     The next share is taken as soon as a slot is free, so a slow account keeps only its own slot. `on_done` is awaited
     for each account whose work succeeded.
     """
-    slots = asyncio.Semaphore(concurrency)
 
     async def serve(row: AccountRow) -> None:
         try:
@@ -98,6 +137,7 @@ async def serve_shares(
                 with log_ids(account_id=row.id):
                     tasks.create_task(serve(row), name=f"account-{row.id}")
                 await slots.acquire()
+        slots.release()
 
 
 async def _serve_one(

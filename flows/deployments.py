@@ -89,7 +89,7 @@ REACTING_FLOWS = (
         name="report-run-trouble",
         module="flows.maintenance.report_run_trouble",
         function="report_run_trouble",
-        description="Notes a run that failed, crashed or was not started, so that people are told.",
+        description="Notes a run that failed, crashed or was not started, so that people are notified.",
         triggers=(
             RunTrigger(
                 name="socialflow: a run failed",

@@ -22,7 +22,7 @@ from flows.errors import DoubtfulDataError, FlowBusyError, PartlyFailedError
 from warehouse.store.leases.flow_leases import end_run, renew_lease, take_lease
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from warehouse.store.database import Store
     from warehouse.store.leases.flow_leases import Outcome
@@ -60,6 +60,20 @@ def run_exclusively(
         target=_beat, args=(store, flow, owner, pace, ended), name=f"lease-{flow}", daemon=True
     )
     beats.start()
+
+    def end(outcome: Outcome, reason: str | None) -> None:
+        ended.set()
+        beats.join()
+        with store.write() as session:
+            end_run(session, flow, owner=owner, outcome=outcome, reason=reason)
+
+    with report_end(flow, run_id, end):
+        yield
+
+
+@contextmanager
+def report_end(flow: str, run_id: str | None, end: Callable[[Outcome, str | None], None]) -> Iterator[None]:
+    """Run the block within the flow's log ids and span. Call `end` with its outcome, and the reason of a failure."""
     outcome: Outcome = "succeeded"
     reason: str | None = None
     try:
@@ -68,14 +82,11 @@ def run_exclusively(
     except (PartlyFailedError, DoubtfulDataError) as error:
         outcome, reason = "partly_failed", str(error)
         raise
-    except BaseException as error:  # release the lease of a canceled run, too
+    except BaseException as error:  # a canceled run ends, too
         outcome, reason = "failed", f"{type(error).__name__}: {error}"
         raise
     finally:
-        ended.set()
-        beats.join()
-        with store.write() as session:
-            end_run(session, flow, owner=owner, outcome=outcome, reason=reason)
+        end(outcome, reason)
 
 
 def _beat(store: Store, flow: str, owner: str, pace: Pace, ended: threading.Event) -> None:
@@ -88,5 +99,5 @@ def _beat(store: Store, flow: str, owner: str, pace: Pace, ended: threading.Even
             continue
         if not held:
             # Loads and marks are idempotent, so this run may finish concurrently with the other one.
-            logger.error("%s: the lease expired, and another process runs the flow, too", flow)
+            logger.error("%s: the lease expired, and another process runs the flow as well", flow)
             return

@@ -16,10 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 from uuid import uuid4
 
-from connectors.logs import log_ids
-from connectors.tracing import span
-from flows.errors import DoubtfulDataError, FlowBusyError, PartlyFailedError
-from flows.exclusive_runs import USUAL_PACE
+from flows.errors import FlowBusyError
+from flows.exclusive_runs import USUAL_PACE, report_end
 from warehouse.store.leases.flow_leases import LeaseHolder, note_outcome, note_start
 from warehouse.store.leases.work_leases import list_owners, list_work, release_work, renew_work, take_work
 
@@ -174,7 +172,7 @@ def share_accounts(
 def run_shared(
     store: Store, flow: str, *, most: int, run_id: str | None = None, pace: Pace = USUAL_PACE
 ) -> Iterator[None]:
-    """Run beside at most `most - 1` other runs of this flow, and record how the block ended.
+    """Run together with at most `most - 1` other runs of this flow, and record how the block ended.
 
     Raises FlowBusyError at once if so many run already. Log lines of the block have the flow's name and `run_id`.
     """
@@ -187,17 +185,10 @@ def run_shared(
                 raise FlowBusyError(flow, LeaseHolder(running[0].owner, running[0].began_at))
         with store.write() as session:
             note_start(session, flow)
-        outcome: Outcome = "succeeded"
-        reason: str | None = None
-        try:
-            with log_ids(flow=flow, run_id=run_id), span("flow.run"):
-                yield
-        except (PartlyFailedError, DoubtfulDataError) as error:
-            outcome, reason = "partly_failed", str(error)
-            raise
-        except BaseException as error:
-            outcome, reason = "failed", f"{type(error).__name__}: {error}"
-            raise
-        finally:
+
+        def end(outcome: Outcome, reason: str | None) -> None:
             with store.write() as session:
                 note_outcome(session, flow, outcome, reason)
+
+        with report_end(flow, run_id, end):
+            yield

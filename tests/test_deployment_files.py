@@ -18,6 +18,7 @@ import pytest
 import yaml
 
 from flows.maintenance.settings_doctor import list_known_settings
+from flows.publishing.publisher import GRACE
 from tests.api.harness import RunningServer, SettableClock, make_tenant, open_anonymous
 from warehouse.store.clock import read_time
 from warehouse.store.leases.flow_leases import end_run
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 DEPLOY = Path(__file__).parents[1] / "deploy"
+SCALING = DEPLOY.parent / "docs/scaling.md"
 UNITS = sorted((DEPLOY / "systemd").glob("*.service"))
 SUFFIX = re.compile(r"_(bucket|sum|count)$")
 FOREIGN = {"up"}
@@ -127,19 +129,46 @@ def test_every_rule_is_tested_and_says_what_to_do() -> None:
     tests = yaml.safe_load((DEPLOY / "prometheus/alerts_test.yaml").read_text())["tests"]
     told = {one["alertname"] for test in tests for one in test["alert_rule_test"] if one["exp_alerts"]}
     assert told == {rule["alert"] for rule in rules}
+    # Silent while all is well, with a sample of each series that the rule reads.
+    healthy = tests[-1]
+    silent = {one["alertname"] for one in healthy["alert_rule_test"] if not one["exp_alerts"]}
+    assert silent == told
+    sampled = {re.split(r"\{", one["series"])[0] for one in healthy["input_series"]}
+    read = {name for rule in rules for name in re.findall(r"\bsocialflow_[a-z_]+\b|\bup\b", rule["expr"])}
+    assert read <= sampled
     assert all(set(rule["annotations"]) == {"summary", "action"} for rule in rules)
 
 
-def test_compose_names_known_settings_and_is_accepted() -> None:
+def test_compose_names_known_settings_and_is_accepted(tmp_path: Path) -> None:
     text = (DEPLOY / "compose.yaml").read_text()
     # SOCIALFLOW_SECRET_KEY is both a setting and what the operator passes in.
     assert list_settings(text) <= list_known_settings()
     services = yaml.safe_load(text)["services"]
-    assert set(services) == {"postgres", "prefect", "deploy", "worker", "api", "proxy"}
+    assert set(services) == {"postgres", "prefect", "migrate", "deploy", "worker", "api", "proxy"}
     assert "ports" not in services["prefect"]
+    (tmp_path / "empty.env").touch()
     given = dict.fromkeys(re.findall(r"\$\{([A-Z0-9_]+):\?", text), "x")
+    given["SETTINGS_FILE"] = str(tmp_path / "empty.env")
     checked = run_tool("docker-compose", "--file", "compose.yaml", "config", "--quiet", **given)
     assert checked.returncode == 0, checked.stderr
+
+
+def test_compose_migrates_alone_and_watches_each_service() -> None:
+    services = yaml.safe_load((DEPLOY / "compose.yaml").read_text())["services"]
+    assert services["migrate"]["command"] == ["socialflow", "upgrade"]
+    for name, service in services.items():
+        waits = service.get("depends_on", {})
+        if name in {"api", "worker"}:
+            assert waits["migrate"] == {"condition": "service_completed_successfully"}
+            assert service["env_file"] == ["${SETTINGS_FILE:?}"], "settings of the platforms' apps"
+        if "command" in service and service.get("restart") != "no":
+            assert service["healthcheck"]["test"][0] == "CMD", name
+            assert int(service["stop_grace_period"].removesuffix("s")) > 2 * GRACE.total_seconds()
+            assert service["security_opt"] == ["no-new-privileges:true"]
+    # What needs no token is not passed on to the world.
+    assert re.search(r"handle /metrics \{\s+respond 404", (DEPLOY / "Caddyfile").read_text())
+    (nginx,) = re.findall(r"```nginx\n(.*?)```", SCALING.read_text(), re.DOTALL)
+    assert "location = /metrics { return 404; }" in nginx
 
 
 def test_compose_starts_nothing_without_its_secrets() -> None:
@@ -155,6 +184,13 @@ def test_the_image_copies_what_is_there_and_starts_a_command_of_ours() -> None:
     for sources in re.findall(r"^COPY (?!--from)(.+) \S+$", text, re.MULTILINE):
         for source in sources.split():
             assert (DEPLOY.parent / source).exists(), source
+    # The context is what is copied: no .git, no .env, no home folder with a key.
+    ignored = (DEPLOY.parent / ".dockerignore").read_text().splitlines()
+    assert ignored[1] == "*"
+    copied = {
+        one for line in re.findall(r"^COPY (?!--from)(.+) \S+$", text, re.MULTILINE) for one in line.split()
+    }
+    assert {line[1:] for line in ignored if line.startswith("!")} == copied
     (command,) = re.findall(r"^CMD (.+)$", text, re.MULTILINE)
     assert json.loads(command)[0] in list_commands()
     assert "USER socialflow" in text
@@ -168,8 +204,12 @@ def test_a_unit_names_known_settings_and_commands(path: Path) -> None:
     unit.read_string(text)
     assert list_settings(text) <= list_known_settings()
     command = Path(unit["Service"]["ExecStart"].split()[0])
+    if command.name == "sh":
+        command = Path(re.findall(r"exec (\S+)", unit["Service"]["ExecStart"])[0])
     assert command.name in list_commands() | {"python"}
     assert unit["Service"]["NoNewPrivileges"] == "true"
+    assert unit["Service"]["User"] == "socialflow"
+    assert int(unit["Service"]["TimeoutStopSec"]) > 2 * GRACE.total_seconds()
 
 
 @pytest.mark.parametrize("path", UNITS, ids=lambda path: path.stem)

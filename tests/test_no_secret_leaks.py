@@ -19,6 +19,7 @@ import traceback
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from functools import cache
 from itertools import count
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, quote_plus, unquote_plus
@@ -91,6 +92,12 @@ _WORDS = {"message", "detail", "title", "error_description", "description"}
 KEY_FILE, KEY_COLUMN = "secret.key", "credentials"
 
 
+@cache
+def forms_of(secret: str) -> tuple[str, str, str, str]:
+    """Return a secret as it is, as part of an address, as a form's value, and as an address's path."""
+    return secret, quote(secret, safe=""), quote_plus(secret), quote(secret)
+
+
 @dataclass
 class Vault:
     """Every secret there is, and which simulated token stands behind which opaque one."""
@@ -113,7 +120,7 @@ class Vault:
         if "planted" not in text:
             return text
         for opaque, real in self.behind.items():
-            for form in (opaque, quote(opaque, safe=""), quote_plus(opaque), quote(opaque)):
+            for form in forms_of(opaque):
                 text = text.replace(form, real)
         return text
 
@@ -154,10 +161,8 @@ class NosyTransport(httpx.AsyncBaseTransport):
 
     def _quote(self, content: bytes, request: httpx.Request, body: str) -> bytes:
         said = f"{unquote_plus(body)} {request.url} {dict(request.headers)}"
-        tokens = [
-            secret for secret in self._vault.secrets if secret in said or quote(secret, safe="") in said
-        ]
-        loud = " ".join(f"{token} {quote(token, safe='')}" for token in tokens)
+        tokens = [secret for secret in self._vault.secrets if secret in said or forms_of(secret)[1] in said]
+        loud = " ".join(f"{token} {forms_of(token)[1]}" for token in tokens)
         try:
             answer = json.loads(content)
         except ValueError:
@@ -417,7 +422,7 @@ async def tell(house: House) -> None:
 
 
 async def be_refused_by_browser(house: House) -> None:
-    """Come back from every platform's page of consent with a code that it never gave."""
+    """Come back from every platform's consent page with a code that it never gave."""
     for platform, flow in FLOWS.items():
         server = house.address if not flow.client_id else None
         _, pending = await house.pool.begin_authorization(
@@ -501,14 +506,7 @@ def find_leaks(written: dict[str, str], secrets: set[str]) -> list[str]:
     leaks = []
     for secret in sorted(secrets):
         encoded = base64.b64encode(secret.encode()).decode().rstrip("=")
-        forms = {
-            secret,
-            quote(secret, safe=""),
-            quote_plus(secret),
-            quote(secret),
-            json.dumps(secret)[1:-1],
-            encoded,
-        }
+        forms = {*forms_of(secret), json.dumps(secret)[1:-1], encoded}
         for place, text in written.items():
             at = next((text.index(form) for form in forms if form in text), None)
             if at is not None:

@@ -3,7 +3,6 @@
 WarehouseError
 |-- NotFoundError            no such row in this workspace (also for a row of another workspace)
 |-- ConflictError            the row's current state forbids it; the message has the state and the remedy
-|   '-- StaleLeaseError      another process holds this publication: do nothing
 |-- InvalidInputError        the caller's value is invalid; `field` names it, `entries` lists every problem
 |   '-- InvalidShapeError    a field is missing, unknown, of the wrong type or too long
 |-- StorageError             files cannot be saved now: try again later
@@ -43,10 +42,6 @@ class ConflictError(WarehouseError):
         super().__init__(message)
         self.code = code
         self.existing_id = existing_id
-
-
-class StaleLeaseError(ConflictError):
-    """The lease on this publication is held by another process or has expired."""
 
 
 class InvalidInputError(WarehouseError):

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
 from connectors.capabilities import CAPABILITIES
-from warehouse.errors import NotFoundError, SetupError
+from warehouse.errors import NotFoundError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,13 +50,11 @@ def _list_fitted(media_id: str) -> list[str]:
 
 
 def open_media_files(settings: WarehouseSettings) -> MediaFiles:
-    """Return the storage at SOCIALFLOW_MEDIA_PATH. Raises SetupError."""
+    """Return the storage at SOCIALFLOW_MEDIA_PATH."""
     place = settings.media_path
     if place is None or "://" not in place:
         return _Folder(settings.home / "media" if place is None else Path(place).expanduser())
-    if place.startswith("s3://"):
-        return _Bucket(place.removeprefix("s3://").strip("/"), settings)
-    raise SetupError(f"SOCIALFLOW_MEDIA_PATH={place} is neither a folder nor s3://bucket/prefix")
+    return _Bucket(place.removeprefix("s3://").strip("/"), settings)
 
 
 class _Folder:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
@@ -108,6 +109,14 @@ class WarehouseSettings(BaseSettings):
     @classmethod
     def _expand(cls, value: Path) -> Path:
         return value.expanduser().resolve()
+
+    @field_validator("lake_data_path", "media_path")
+    @classmethod
+    def _check_place(cls, value: str | None) -> str | None:
+        # DuckDB reads what follows a "?" as options of the request, and Arrow refuses empty parts of a path.
+        if value is not None and "://" in value and not re.fullmatch(r"s3://[^/?\s]+(/[^/?]+)*/?", value):
+            raise ValueError(f"{value!r} is neither a folder nor s3://bucket/prefix (without '?' and '//')")
+        return value
 
     @property
     def resolved_database_url(self) -> str:

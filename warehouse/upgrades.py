@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import ast
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psycopg
+from sqlalchemy import make_url
 from sqlalchemy.exc import DatabaseError
 
 from warehouse.errors import SetupError
 from warehouse.lake.attach import attach_lake, describe_lake, local_catalog
 from warehouse.lake.migrate import check_version
 from warehouse.sql import list_migrations
-from warehouse.store.database import create_engines
+from warehouse.store.database import create_engines, driver_reason
 from warehouse.store.migrations import list_pending
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from warehouse.settings import WarehouseSettings
 
 
@@ -73,15 +73,15 @@ def read_title(path: Path) -> str:
 
 def _read_store(settings: WarehouseSettings) -> tuple[str | None, list[Path]]:
     url = settings.resolved_database_url
-    file = settings.home / "socialflow.sqlite" if settings.database_url is None else None
-    if file is not None and not file.is_file():
-        return None, []
+    if url.startswith("sqlite:///") and not Path(url.removeprefix("sqlite:///")).is_file():
+        return None, []  # to connect would create an empty file
     reader, _ = create_engines(url)
     try:
         with reader.connect() as connection:
             return list_pending(connection)
     except DatabaseError as error:
-        raise SetupError(f"the store cannot be read: {type(error.orig).__name__}") from error
+        shown = make_url(url).render_as_string(hide_password=True)
+        raise SetupError(f"cannot use the store at {shown}: {driver_reason(error)}") from error
     finally:
         reader.dispose()
 
@@ -92,7 +92,8 @@ def _read_lake(settings: WarehouseSettings) -> int | None:
         return None
     with attach_lake(settings, read_only=True) as connection:
         connection.execute("USE lake")
-        return check_version(connection, describe_lake(settings))
+        # 0 = a catalog without our tables: their creation failed, for example for want of the bucket.
+        return check_version(connection, describe_lake(settings)) or None
 
 
 def _has_catalog(settings: WarehouseSettings) -> bool:
@@ -102,5 +103,6 @@ def _has_catalog(settings: WarehouseSettings) -> bool:
         with psycopg.connect(words, connect_timeout=10) as session:
             row = session.execute("SELECT to_regclass('ducklake_metadata') IS NOT NULL").fetchone()
     except psycopg.Error as error:
-        raise SetupError(f"the lake's catalog cannot be read: {type(error).__name__}") from error
+        words = str(error).strip() or type(error).__name__
+        raise SetupError(f"the lake's catalog cannot be read: {words.splitlines()[0][:200]}") from error
     return row is not None and bool(row[0])

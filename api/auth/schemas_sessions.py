@@ -14,6 +14,6 @@ class SessionOut(BaseModel):
     key_id: str = Field(description="The API key with which it signed in.")
     key_name: str
     address: str = Field(description="Where it signed in from.")
-    browser: str = Field(description="The browser's User-Agent, as it told it.")
+    browser: str = Field(description="The browser's User-Agent header.")
     created_at: datetime
     expires_at: datetime

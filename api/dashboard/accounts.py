@@ -14,7 +14,7 @@ from api.accounts.authorization import start_authorization
 from api.accounts.schemas_connect import AuthorizationRequest
 from api.dashboard.charts import DAYS
 from api.dashboard.rendering import DashboardRoute, field_of, show
-from api.dashboard.sessions import FieldsDep, Visitor, VisitorDep, require_form_token
+from api.dashboard.sessions import FieldsDep, Visitor, VisitorDep, require_confirmation, require_form_token
 from api.http.dependencies import ServicesDep  # noqa: TC001 (FastAPI reads the annotation)
 from api.http.errors import ApiError
 from api.http.lake_follow_up import follow_accounts
@@ -197,8 +197,7 @@ def disconnect(
     """Disconnect the account; the form says what that cancels, and its box must be ticked."""
     require_form_token(fields, visitor)
     visitor.require("accounts")
-    if "sure" not in fields:
-        raise InvalidInputError("tick the box to confirm that the account is disconnected", field="sure")
+    require_confirmation(fields, "the account is disconnected")
     with services.store.write() as session:
         disconnect_account(session, visitor.key.workspace_id, account_id, services.clock())
     return RedirectResponse("/dashboard/accounts", 303)

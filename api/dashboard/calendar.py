@@ -66,7 +66,7 @@ class Chip:
     from_history: bool = False
     """Found in an account's history instead of written here."""
     column: str = "k1-0"
-    """The class of its column beside what overlaps it in the hours of a day."""
+    """The CSS class of its column, next to entries that overlap it."""
 
     @property
     def row(self) -> int:
@@ -312,7 +312,7 @@ def list_hours(
 
 
 def set_columns(entries: Sequence[Chip | Place]) -> None:
-    """Give entries that overlap columns beside each other, at most four; what stands alone has the whole width."""
+    """Place overlapping entries in adjacent columns, at most four; other entries have the whole width."""
     group: list[Chip | Place] = []
     ends = -1
     for one in [*sorted(entries, key=lambda entry: entry.row), None]:

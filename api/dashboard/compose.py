@@ -1,4 +1,4 @@
-"""Compose: write a new post, edit or duplicate one, with counts, previews and the time beside the words.
+"""Compose: write a new post, edit or duplicate one, with counts, previews and the choice of a time.
 
 It does what POST /api/v1/media, /posts/validate, /posts and PATCH /posts/{id} do, with the same checks; problems are
 shown next to what was typed. Nothing is preselected that publishes. A form that is submitted twice (double click,
@@ -62,7 +62,6 @@ from warehouse.store.posts.reads import get_post, list_publications
 
 router = APIRouter(prefix="/dashboard", include_in_schema=False, route_class=DashboardRoute)
 
-NEW = "/dashboard/posts/new"
 _MOST_FILES = 10
 _THREAD_FIELDS = 3
 """Empty fields for further parts of a thread that the form offers."""
@@ -300,7 +299,7 @@ def _read_when(fields: Fields, *, is_edit: bool) -> str:
         return "at"
     if not when:
         raise InvalidInputError(
-            "choose when it goes out: a slot, a time, now, or save it as a draft",
+            "choose when to publish it: a slot, a time, now, or save it as a draft",
             field="when",
             code="no_time",
         )
@@ -579,7 +578,7 @@ def _warn(  # noqa: PLR0917 (a form and what it is read with)
         close = [item for item in near if abs(item.at - at) < HARD_GAP]
         if close:
             words.append(
-                f"Another post of these accounts goes out at {clock.time(close[0].at)}: the earlier one earns less."
+                f"Another post of these accounts is published at {clock.time(close[0].at)}: the earlier one earns less."
             )
     return " ".join(words)
 

@@ -208,7 +208,7 @@ def revoke_key(
 def show_nothing(path: str, visitor: VisitorDep) -> HTMLResponse:
     """Say that there is no such page, within the navigation."""
     del path, visitor
-    raise ApiError(404, "not_found", "There is no such page: choose one of the navigation.")
+    raise ApiError(404, "not_found", "There is no such page: choose one from the navigation.")
 
 
 def _show_login(

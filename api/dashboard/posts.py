@@ -41,6 +41,7 @@ from warehouse.store.posts import approvals as store_approvals
 from warehouse.store.posts import posts as store_posts
 from warehouse.store.posts.idempotency import StoreSession
 from warehouse.store.posts.posts import list_possible_actions
+from warehouse.store.posts.promotion import mark_paid
 from warehouse.store.posts.reads import (
     PostFilter,
     get_post,
@@ -62,6 +63,7 @@ TABS = {
     "history": ("From history", PostFilter(origin="external"), False),
 }
 """Address, name, filter, and whether the earliest comes first."""
+PAID_WORDS = {"yes": True, "no": False, "unknown": None}
 SAVED = {
     "draft": "Saved as a draft: it is not sent.",
     "now": "On its way: it is sent within seconds.",
@@ -264,6 +266,7 @@ def show_post(
         problems=problems,
         ratio=ratio,
         said=SAVED.get(saved, "Scheduled." if saved else ""),
+        markable=[row for row in rows if row.status == "published"],
         unpublishes=[row for row in publishes if CAPABILITIES[Platform(row.platform)].supports_unpublish],
         editable=post.origin == "socialflow" and "cancel" in may,
     )
@@ -407,6 +410,28 @@ def resolve_publication(
             publication_id,
             field_of(fields, "decision"),
             services.clock(),
+        )
+
+    return _change(services, visitor, fields, post_id, work)
+
+
+@router.post("/{post_id}/mark-paid")
+def mark_post_paid(
+    post_id: PostId, services: ServicesDep, visitor: VisitorDep, fields: FieldsDep
+) -> RedirectResponse:
+    """Mark publications as promoted for money, as not promoted, or take the mark back."""
+    said = field_of(fields, "paid")
+    if said not in PAID_WORDS:
+        raise InvalidInputError(f"paid must be one of {', '.join(PAID_WORDS)}", field="paid")
+
+    def work(session: StoreSession, caller: Caller) -> None:
+        mark_paid(
+            session,
+            caller.workspace_id,
+            post_id,
+            PAID_WORDS[said],
+            services.clock(),
+            publication_ids=fields.get("publication", []),
         )
 
     return _change(services, visitor, fields, post_id, work)

@@ -158,14 +158,14 @@ def _read_rule(fields: dict[str, list[str]]) -> str:
     if own:
         if days or last:
             raise InvalidInputError(
-                "a rule of your own is filled in: empty it, or the weekdays and the last day", field="rrule"
+                "a custom rule is filled in: clear it, or clear the weekdays and the last day", field="rrule"
             )
         return own
     if every not in EVERY:
-        raise InvalidInputError("choose how often it goes out: every day, week or month", field="every")
+        raise InvalidInputError("choose how often to publish it: every day, week or month", field="every")
     if days and every != "week":
         raise InvalidInputError(
-            f"weekdays are chosen, but it goes out every {every}: choose every week", field="day"
+            f"weekdays are chosen, but it repeats every {every}: choose every week", field="day"
         )
     parts = [f"FREQ={EVERY[every]}"]
     if days:

@@ -21,6 +21,7 @@ from api.http.callers import Caller
 from api.http.dependencies import ServicesDep, client_address
 from api.http.errors import ApiError
 from api.http.services import Services
+from warehouse.errors import InvalidInputError
 from warehouse.store.access.api_keys import KeyRights, expand_scopes, get_usable_api_key
 from warehouse.store.access.sessions import LIFETIME, end_session, find_session, open_session
 from warehouse.store.audit.actors import Actor, act_as
@@ -165,7 +166,7 @@ async def _parse_fields(request: Request, most: int) -> dict[str, list[str]]:
 def refuse_nul(fields: dict[str, list[str]]) -> None:
     """Raise a 422 for a NUL character: forms can encode it as %00, which the middleware does not check."""
     if any("\x00" in value for values in fields.values() for value in values):
-        raise ApiError(422, "nul_character", "the form holds a NUL character: leave it out")
+        raise ApiError(422, "nul_character", "the form contains a NUL character: leave it out")
 
 
 FieldsDep = Annotated[dict[str, list[str]], Depends(read_fields)]
@@ -176,6 +177,12 @@ def require_form_token(fields: dict[str, list[str]], visitor: Visitor) -> None:
     given = fields.get("form_token", [""])[0]
     if not hmac.compare_digest(given.encode(), visitor.form_token.encode()):
         raise RefusedError("This form does not belong to your session: reload the page.")
+
+
+def require_confirmation(fields: dict[str, list[str]], consequence: str) -> None:
+    """Raise InvalidInputError unless the form's box, which says the consequence, is ticked."""
+    if "sure" not in fields:
+        raise InvalidInputError(f"tick the box to confirm that {consequence}", field="sure")
 
 
 def _form_token(services: Services, cookie: str) -> str:

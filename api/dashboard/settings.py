@@ -166,7 +166,7 @@ def show_audit(
     """Show who did what."""
     visitor.require("admin")
     if action and action not in ACTIONS:
-        raise InvalidInputError("action: choose one of the list", field="action")
+        raise InvalidInputError("action: choose one from the list", field="action")
     with services.store.read() as session:
         rows = list_entries(
             session,

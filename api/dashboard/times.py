@@ -21,6 +21,7 @@ from warehouse.scheduling.advised_week import read_advised_week
 from warehouse.scheduling.explanations import (
     CAVEATS,
     describe_account,
+    describe_kinds,
     describe_pace,
     describe_slot,
     list_account_caveats,
@@ -57,6 +58,8 @@ class ShownWeek:
     verdict: str
     pace: str
     """How often to post."""
+    kinds: str
+    """Which kinds and lengths do better."""
     chart: Markup
     scale: float
     best: Sequence[tuple[datetime, str]]
@@ -176,6 +179,7 @@ def _draw(  # noqa: PLR0917 (an account and what is known about it)
         best["account_posts"],
         describe_account(best, _next_of(best, now)),
         describe_pace(habits),
+        describe_kinds(habits),
         draw_week(rows, f"Expected effect by weekday and hour, @{account.handle}", link),
         scale_of(rows),
         [(at, describe_slot(row, at)) for at, row in times],

@@ -1,4 +1,4 @@
-"""Today: what goes out in the next 24 hours, how the week does against the usual, and the next good free times."""
+"""Today: what is published in the next 24 hours, how the week does against the usual, and the next good free times."""
 
 from __future__ import annotations
 

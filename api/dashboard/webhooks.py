@@ -11,14 +11,21 @@ from fastapi import APIRouter, Path, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
 from api.dashboard.rendering import DashboardRoute, field_of, show
-from api.dashboard.sessions import FieldsDep, RefusedError, Visitor, VisitorDep, require_form_token
+from api.dashboard.sessions import (
+    FieldsDep,
+    RefusedError,
+    Visitor,
+    VisitorDep,
+    require_confirmation,
+    require_form_token,
+)
 from api.http.dependencies import ServicesDep  # noqa: TC001 (FastAPI reads the annotation)
 from api.http.errors import ApiError, explain
 from api.http.idempotency import answer_once, identify_content, make_answer
 from api.webhooks.routes import check_url
 from api.webhooks.schemas import WebhookWithSecret
 from api.webhooks.views import render_webhook
-from warehouse.errors import InvalidInputError, WarehouseError
+from warehouse.errors import WarehouseError
 from warehouse.shapes import read_shape
 from warehouse.store.webhooks.deliveries import (
     describe_delivery,
@@ -202,8 +209,7 @@ def drop_webhook(
     """Delete a webhook with its log; the box of the form must be ticked."""
     require_form_token(fields, visitor)
     visitor.require("admin")
-    if "sure" not in fields:
-        raise InvalidInputError("tick the box to confirm that the webhook is deleted", field="sure")
+    require_confirmation(fields, "the webhook is deleted")
     with services.store.write() as session:
         delete_endpoint(session, visitor.key.workspace_id, webhook_id, services.clock())
     return RedirectResponse("/dashboard/settings#webhooks", 303)

@@ -63,18 +63,6 @@ class Callers:
         """Return whether the token was valid a short while ago."""
         return token in self._known
 
-    def recall(self, token: str, now: datetime) -> Identity | None:
-        """Return the cached identity of the token; None if it is unknown or the store has changed since."""
-        with self._lock:
-            known = self._known.get(token)
-        if known is None:
-            return None
-        identity = known.identity
-        mark = self._store.change_mark()
-        if identity.store_mark == mark is not None and identity.since <= now < identity.until:
-            return identity
-        return None
-
     async def identify(self, token: str, now: datetime) -> Identity:
         """Return the token's identity.
 

@@ -11,6 +11,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from api.http.callers import Caller, Identity
 from api.http.errors import ApiError
+from api.http.rate_limits import RateLimitState
 from api.http.services import Services
 from api.http.tokens import InvalidTokenError
 from warehouse.store.access.shapes import Scope
@@ -93,16 +94,21 @@ async def _authenticate(request: Request, credentials: HTTPAuthorizationCredenti
     caller = identity.caller
     act_as(Actor("api_key", caller.key_id, client_address(request)))
     state = await services.key_limiter.take_async(caller.key_id, services.clock())
+    require_within_limit(request, state, "key")
+    return caller
+
+
+def require_within_limit(request: Request, state: RateLimitState, what: str) -> None:
+    """Note the state for the response's RateLimit headers. Raises ApiError (429) if the request is over the limit."""
     request.scope["socialflow.rate_limit"] = state
     if not state.allowed:
         raise ApiError(
             429,
             "rate_limited",
-            f"more than {state.limit} requests a minute with this key",
+            f"more than {state.limit} requests a minute with this {what}: wait {state.retry_after_seconds} s",
             headers={"Retry-After": str(state.retry_after_seconds)},
             retryable=True,
         )
-    return caller
 
 
 def _unauthenticated(code: str, detail: str) -> ApiError:

@@ -149,7 +149,7 @@ def _from_http(error: HTTPException) -> ApiError:
 
 
 def _from_disconnect(_error: ClientDisconnect) -> ApiError:
-    return ApiError(400, "body_cut_off", "the connection was closed before the whole body had come")
+    return ApiError(400, "body_cut_off", "the connection was closed before the whole body had arrived")
 
 
 def _from_validation(error: RequestValidationError) -> ApiError:

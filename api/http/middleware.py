@@ -47,6 +47,8 @@ _SINGLE = frozenset(
 """Headers that must be single: with two, different readers could use different values."""
 _ANSWERS_HEAD_ITSELF = re.compile(r"/media/[^/]+/[^/]+|/api/v1/accounts/connect/[^/]+/callback")
 """An upload's file, which is not read for HEAD; and the end of a sign-in, which only the browser's GET may use up."""
+_POST_ID = re.compile(r"post_[0-9a-z]{26}")
+_POST_ADDRESS = re.compile(rb"/api/v1/posts/(post_[0-9a-z]{26})")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{8,128}")
 _NUL_IN_JSON = re.compile(rb"\x00|(?<!\\)(?:\\\\)*\\u0000")
 _SECURITY_HEADERS = (
@@ -91,7 +93,7 @@ class RequestEnvelope:
         with span("http.request", method=method) as current:
             await self._answer(scope, receive, exchange, method)
             operation = getattr(scope.get("route"), "operation_id", None)
-            current.note(operation=operation, status=exchange.status)
+            current.note(operation=operation, status=exchange.status, post_id=exchange.post_id)
 
     async def _answer(self, scope: Scope, receive: Receive, exchange: _Exchange, method: str) -> None:
         """Run the application, and count and log the request."""
@@ -113,6 +115,7 @@ class RequestEnvelope:
             seconds = time.perf_counter() - started
             operation = getattr(scope.get("route"), "operation_id", None) or "none"
             self._metrics.observe(operation, exchange.status or 0, seconds)
+            exchange.note_post()
             logger.info(
                 "%s %s -> %s in %.1f ms",
                 method,
@@ -183,6 +186,8 @@ class _Exchange:
         current_request_id.set(self.request_id)
         bind_log_ids(request_id=self.request_id)
         self.status: int | None = None
+        self.post_id: str | None = None
+        """The post that the request created, or that its path names: it joins the request to what publishers do."""
         self._scope = scope
         self._send = send
         self._is_head = is_head
@@ -190,6 +195,13 @@ class _Exchange:
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
+            if self.status == 201:
+                made = (
+                    _POST_ADDRESS.fullmatch(value)
+                    for name, value in message["headers"]
+                    if name == b"location"
+                )
+                self.post_id = next((match[1].decode() for match in made if match), None)
             # Raw header pairs for speed, since this runs for every response; headers set by the route are
             # kept.
             given = {name for name, _ in message["headers"]}
@@ -206,6 +218,14 @@ class _Exchange:
         elif self._is_head and message["type"] == "http.response.body":
             message = {**message, "body": b""}
         await self._send(message)
+
+    def note_post(self) -> None:
+        """Give the request's further lines the id of its post."""
+        named = self._scope.get("path_params", {}).get("post_id", "")
+        if self.post_id is None and _POST_ID.fullmatch(named):
+            self.post_id = named
+        if self.post_id is not None:
+            bind_log_ids(post_id=self.post_id)
 
     async def send_problem(self, error: ApiError) -> None:
         response = render_problem(error, path=self._scope["path"], request_id=self.request_id)
@@ -248,7 +268,7 @@ def _refuse_repeated_headers(scope: Scope) -> None:
 def _refuse_nul(scope: Scope, body: bytes) -> None:
     """Reject NUL characters: no text needs them, and PostgreSQL cannot store them."""
     if "\x00" in scope["path"] or b"%00" in scope["query_string"] or _NUL_IN_JSON.search(body):
-        raise ApiError(422, "nul_character", "the request holds a NUL character: leave it out")
+        raise ApiError(422, "nul_character", "the request contains a NUL character: leave it out")
 
 
 def _is_utf16_csv(scope: Scope, body: bytes) -> bool:

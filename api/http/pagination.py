@@ -4,7 +4,7 @@ import base64
 import binascii
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated
 from urllib.parse import urlencode
 
@@ -51,8 +51,13 @@ def decode_cursor(cursor: str | None, filter_values: Mapping[str, object]) -> st
 
 def next_link(request: Request, cursor: str) -> str:
     """Return the Link header of the next page."""
-    query = [(name, value) for name, value in request.query_params.multi_items() if name != "cursor"]
-    return f'<{request.url.path}?{urlencode([*query, ("cursor", cursor)])}>; rel="next"'
+    return link_to_next(request.url.path, request.query_params.multi_items(), cursor)
+
+
+def link_to_next(path: str, query: Iterable[tuple[str, str]], cursor: str) -> str:
+    """Like `next_link`, for the path and the query of a request."""
+    others = [(name, value) for name, value in query if name != "cursor"]
+    return f'<{path}?{urlencode([*others, ("cursor", cursor)])}>; rel="next"'
 
 
 def _fingerprint(filter_values: Mapping[str, object]) -> str:

@@ -7,7 +7,7 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable
+    from collections.abc import Hashable
 
 _MOST_BYTES = 16_000_000
 """Of renderings; the values they were rendered from take about as much again."""
@@ -22,14 +22,16 @@ class Renderings:
         self._lock = threading.Lock()
         self.bytes_kept = 0
 
-    def get_or_make(self, key: Hashable, make: Callable[[], bytes]) -> bytes:
-        """Return the rendering of the key."""
+    def find(self, key: Hashable) -> bytes | None:
+        """Return the rendering of the key, if it is kept."""
         with self._lock:
             known = self._kept.get(key)
             if known is not None:
                 self._kept.move_to_end(key)
-                return known
-        made = make()
+            return known
+
+    def keep(self, key: Hashable, made: bytes) -> None:
+        """Keep the rendering of the key."""
         with self._lock:
             if key not in self._kept:
                 self._kept[key] = made
@@ -37,4 +39,3 @@ class Renderings:
             while self.bytes_kept > self._most_bytes:
                 _, dropped = self._kept.popitem(last=False)
                 self.bytes_kept -= len(dropped)
-        return made

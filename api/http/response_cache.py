@@ -8,6 +8,9 @@ for a store without a cheap change mark (PostgreSQL).
 
 While commits never pause, the same requests share computations: of those that wait, one computes, and the others
 get its answer. Each gets an answer that was computed from a state at least as new as its own arrival.
+
+A route may also tell how to compute its response again. What it has checked of a request (its parameters, the scopes of
+the caller) depends on nothing but what the cache key holds, so the same request is not checked and routed once more.
 """
 
 from __future__ import annotations
@@ -25,14 +28,18 @@ from api.http.shared_runs import SharedRuns
 from api.http.tokens import InvalidTokenError
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
     from datetime import datetime
 
     from starlette.requests import Request
+    from starlette.responses import Response
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from api.http.callers import Caller, Identity
     from api.http.services import Services
     from api.http.shared_runs import Run
+
+    Again = Callable[[], Awaitable[Response]]
 
 Kept = TypeVar("Kept")
 
@@ -83,15 +90,18 @@ def remember(
     lake_mark: int | None = None,
     uses_lake: bool = False,
     until: datetime | None = None,
+    again: Again | None = None,
 ) -> None:
     """Allow the response to this request to be reused until a store changes or until `until`.
 
-    `lake_mark` must be taken before reading the lake, and the store's mark before authenticating the caller.
+    `lake_mark` must be taken before reading the lake, and the store's mark before authenticating the caller. `again`
+    computes the response to the same request of the same caller from the present state of the store; it must not keep
+    anything of it, and is used only without `until` and the lake.
     """
     identity: Identity = request.scope["socialflow.identity"]
     marks = Marks(identity.store_mark, lake_mark, uses_lake)
     ends = identity.until if until is None else min(until, identity.until)
-    request.scope["socialflow.remember"] = (marks, services.clock(), ends)
+    request.scope["socialflow.remember"] = (marks, services.clock(), ends, again)
 
 
 class RememberedAnswers:
@@ -103,7 +113,7 @@ class RememberedAnswers:
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
         self._answers: OrderedDict[_Name, Answer] = OrderedDict()
-        self._shareable: OrderedDict[_Name, None] = OrderedDict()
+        self._shareable: OrderedDict[_Name, _Recipe] = OrderedDict()
         """Requests whose last response was cacheable, so that it is worth waiting for each other's."""
         self._runs: SharedRuns[_Name, Answer] = SharedRuns()
 
@@ -115,7 +125,8 @@ class RememberedAnswers:
         services: Services = scope["app"].state.services
         headers = Headers(scope=scope)
         scheme, token = get_authorization_scheme_param(headers.get("authorization"))
-        if scheme.lower() != "bearer" or not services.callers.is_known(token):
+        is_conditional = "if-match" in headers  # which no response here depends on, but the route may refuse
+        if is_conditional or scheme.lower() != "bearer" or not services.callers.is_known(token):
             await self._compute(scope, headers, receive, send)
             return
         answer = await self._find_or_share(scope, headers, services, token)
@@ -127,19 +138,25 @@ class RememberedAnswers:
         if run is None:
             await self._compute(scope, headers, receive, send)
             return
-        # The others do not wait until this client has received its response.
+        name = scope["socialflow.name"]
         messages: list[Message] = []
-
-        async def keep(message: Message) -> None:
-            messages.append(message)
-
-        name, made = scope["socialflow.name"], None
+        made: Answer | None = None
         try:
-            made = await self._compute(scope, headers, receive, keep)
+            made = await self._compute_again(scope, name, services)
+            if made is None:
+                # The others do not wait until this client has received its response.
+
+                async def keep(message: Message) -> None:
+                    messages.append(message)
+
+                made = await self._compute(scope, headers, receive, keep)
         finally:
             self._runs.end(name, run, made)
         for message in messages:
             await send(message)
+        if made is not None and not messages:
+            scope["route"] = made.route
+            await _send(made, headers.get("if-none-match"), send)
 
     async def _find_or_share(
         self, scope: Scope, headers: Headers, services: Services, token: str
@@ -211,7 +228,7 @@ class RememberedAnswers:
         if "socialflow.remember" not in scope or not recorder.is_whole:
             return None
         name = _name_of(scope, headers, scope["socialflow.identity"].caller)
-        marks, since, until = scope["socialflow.remember"]
+        marks, since, until, again = scope["socialflow.remember"]
         etags = [value.decode("latin-1") for field, value in recorder.headers if field == b"etag"]
         answer = Answer(
             marks=marks,
@@ -224,10 +241,37 @@ class RememberedAnswers:
         )
         if len(answer.body) > _LONGEST_BODY:
             return None
-        _remember_last(self._shareable, name, None)
+        _remember_last(self._shareable, name, _Recipe(again, scope.get("route")))
         if marks.usable:
             _remember_last(self._answers, name, answer)
         return answer
+
+    async def _compute_again(self, scope: Scope, name: _Name, services: Services) -> Answer | None:
+        """Return a new response as the route last told; None = it did not, or only the route can tell what is wrong."""
+        recipe = self._shareable[name]
+        if recipe.again is None:
+            return None
+        identity: Identity = scope["socialflow.identity"]
+        since = services.clock()
+        try:
+            response = await recipe.again()
+        except Exception:  # noqa: BLE001 (the route meets it again, and its handlers describe it)
+            return None
+        body = bytes(response.body)
+        if len(body) > _LONGEST_BODY:
+            return None
+        marks = Marks(identity.store_mark)
+        answer = Answer(marks, since, identity.until, recipe.route, response.raw_headers, None, body)
+        if marks.usable:
+            _remember_last(self._answers, name, answer)
+        return answer
+
+
+class _Recipe(NamedTuple):
+    """How to compute a response again."""
+
+    again: Again | None
+    route: Any
 
 
 def _lake_is_at(answer: Answer | None, services: Services) -> bool:

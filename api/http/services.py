@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from api.http.grouped_reads import GroupedReads
 from api.http.renderings import Renderings
 from warehouse.planning.context import PlanningContext
 from warehouse.store.publishing.queue_state import StatusCounter
@@ -68,6 +69,7 @@ class Services:
     """For a connection of its own to the lake: the SQL page."""
     clock: Clock = utc_now
     renderings: Renderings = field(default_factory=Renderings)
+    grouped_reads: GroupedReads = field(default_factory=GroupedReads)
     status_counter: StatusCounter = field(default_factory=StatusCounter)
 
     def planning(self, session: StoreSession, workspace_id: str) -> PlanningContext:

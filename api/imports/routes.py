@@ -69,7 +69,7 @@ async def upload_import(
     services: ServicesDep,
     caller: Writer,
     *,
-    dry_run: Annotated[bool, Query(description="Only tell what the file is; keep nothing.")] = False,
+    dry_run: Annotated[bool, Query(description="Only report what the file is; keep nothing.")] = False,
     start: Annotated[bool, Query(description="Import it at once.")] = False,
 ) -> ImportOut:
     """Upload an export, an archive or a table as the form field `file`, and learn what it is before it is imported.

@@ -46,7 +46,7 @@ class ImportOut(BaseModel):
         }
     )
 
-    id: str | None = Field(description="null: a dry run, of which nothing is kept.")
+    id: str | None = Field(description="null for a dry run, which stores nothing.")
     status: ImportStatus = Field(
         description="`ready`: uploaded, not started. `queued` and `running` continue after a restart. `undone`: its "
         "rows are removed."

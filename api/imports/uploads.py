@@ -6,6 +6,7 @@ import hashlib
 import re
 import shutil
 import threading
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -19,7 +20,7 @@ from warehouse.store.imports.imports import get_import, start_import
 from warehouse.store.imports.views import describe_import
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from api.http.services import Services
     from warehouse.store.imports.models import Import
@@ -66,7 +67,7 @@ def parse_mapping(value: str) -> dict[str, str]:
     try:
         mapping = orjson.loads(value)
     except orjson.JSONDecodeError as error:
-        raise InvalidInputError(f"mapping is no JSON ({error}): {example}", field="mapping") from error
+        raise InvalidInputError(f"mapping is not JSON ({error}): {example}", field="mapping") from error
     if not mapping or not all(isinstance(field, str) and column.strip() for column, field in mapping.items()):
         raise InvalidInputError(f"mapping needs a field for each of its columns: {example}", field="mapping")
     return dict(mapping)
@@ -87,10 +88,92 @@ def take_upload(
     Returns the import as `show_import` does. Raises InvalidInputError, also for a file that is refused; its entry then
     has `columns`, if a mapping of them helps. Raises StorageError.
     """
-    try:
-        return _take(
-            services, workspace_id, file, filename=filename, options=options, dry_run=dry_run, start=start
+    from warehouse.lake.import_.jobs import keep_upload, look_at, parse_options  # noqa: PLC0415 (Arrow: 40 MB)
+    from warehouse.lake.import_.mappings import check_name, load_mappings, remember  # noqa: PLC0415 (same)
+
+    if "\x00" in filename:
+        raise InvalidInputError("the file's name contains a NUL character: rename it", field="file")
+    now = services.clock()
+    home = services.lake.settings.home
+    options = dict(options)
+    name = options.pop("remember", None)
+    with _in_turn(), _errors_in_words_of_forms(), _disk_errors(filename), scratch_folder() as folder:
+        if name is not None:
+            check_name(name)
+        path = folder / (Path(filename).name[-100:] or "file")
+        with path.open("wb") as target:
+            shutil.copyfileobj(file, target, 1 << 20)
+        with path.open("rb") as written:
+            sha256 = hashlib.file_digest(written, "sha256").hexdigest()
+        chosen = replace(parse_options(options, now), remembered=load_mappings(home, workspace_id))
+        looked = look_at(services.store, workspace_id, path, chosen)
+        header = looked.pop("header")
+        if looked["detection"]["mapping"] is not None:
+            # A remembered one too: the import is the one that was shown, even if it is forgotten meanwhile.
+            options["mapping"] = looked["detection"]["mapping"]
+        if name is not None:
+            remember(home, name, options["mapping"], header, workspace_id)
+        told = looked["detection"]
+        told |= {part: in_words_of_forms(told[part]) for part in ("notes", "decisions")}
+        looked["rejected"] = in_words_of_forms(looked["rejected"])
+        if dry_run:
+            return {
+                "id": None,
+                "status": "ready",
+                "filename": filename[:_LONGEST],
+                "size": path.stat().st_size,
+                "sha256": sha256,
+                "options": dict(options),
+                **looked,
+                **dict.fromkeys(
+                    (
+                        "progress",
+                        "report",
+                        "error",
+                        "created_at",
+                        "started_at",
+                        "finished_at",
+                        "undone_at",
+                    )
+                ),
+            }
+        if start:
+            _require(looked["needs"], "name it")
+        row = keep_upload(
+            services.store,
+            services.media,
+            path,
+            workspace_id,
+            now,
+            filename=filename,
+            sha256=sha256,
+            options=options,
+            looked=looked,
         )
+    return begin(services, workspace_id, row.id) if start else show_import(row)
+
+
+@contextmanager
+def _in_turn() -> Iterator[None]:
+    if not _turns.acquire(blocking=False):
+        raise ApiError(
+            503,
+            "imports_busy",
+            f"{_AT_ONCE} files are being read: try again in a moment",
+            retryable=True,
+            headers={"Retry-After": "10"},
+        )
+    try:
+        yield
+    finally:
+        _turns.release()
+
+
+@contextmanager
+def _errors_in_words_of_forms() -> Iterator[None]:
+    """Name the fields of our form, instead of the command line's options, in what is wrong with a file."""
+    try:
+        yield
     except InvalidInputError as error:
         raise InvalidInputError.from_entries(
             [
@@ -104,94 +187,14 @@ def take_upload(
         ) from error
 
 
-def _take(
-    services: Services,
-    workspace_id: str,
-    file: IO[bytes],
-    *,
-    filename: str,
-    options: Mapping[str, Any],
-    dry_run: bool,
-    start: bool,
-) -> dict[str, Any]:
-    from warehouse.lake.import_.jobs import keep_upload, look_at, parse_options  # noqa: PLC0415 (Arrow: 40 MB)
-    from warehouse.lake.import_.mappings import check_name, load_mappings, remember  # noqa: PLC0415 (same)
-
-    if "\x00" in filename:
-        raise InvalidInputError("the file's name holds a NUL character: rename it", field="file")
-    if not _turns.acquire(blocking=False):
-        raise ApiError(
-            503,
-            "imports_busy",
-            f"{_AT_ONCE} files are being read: try again in a moment",
-            retryable=True,
-            headers={"Retry-After": "10"},
-        )
-    now = services.clock()
-    home = services.lake.settings.home
-    options = dict(options)
-    name = options.pop("remember", None)
+@contextmanager
+def _disk_errors(filename: str) -> Iterator[None]:
     try:
-        if name is not None:
-            check_name(name)
-        with scratch_folder() as folder:
-            path = folder / (Path(filename).name[-100:] or "file")
-            with path.open("wb") as target:
-                shutil.copyfileobj(file, target, 1 << 20)
-            with path.open("rb") as written:
-                sha256 = hashlib.file_digest(written, "sha256").hexdigest()
-            chosen = replace(parse_options(options, now), remembered=load_mappings(home, workspace_id))
-            looked = look_at(services.store, workspace_id, path, chosen)
-            header = looked.pop("header")
-            if looked["detection"]["mapping"] is not None:
-                # A remembered one too: the import is the one that was shown, even if it is forgotten meanwhile.
-                options["mapping"] = looked["detection"]["mapping"]
-            if name is not None:
-                remember(home, name, options["mapping"], header, workspace_id)
-            told = looked["detection"]
-            told |= {part: in_words_of_forms(told[part]) for part in ("notes", "decisions")}
-            looked["rejected"] = in_words_of_forms(looked["rejected"])
-            if dry_run:
-                return {
-                    "id": None,
-                    "status": "ready",
-                    "filename": filename[:_LONGEST],
-                    "size": path.stat().st_size,
-                    "sha256": sha256,
-                    "options": dict(options),
-                    **looked,
-                    **dict.fromkeys(
-                        (
-                            "progress",
-                            "report",
-                            "error",
-                            "created_at",
-                            "started_at",
-                            "finished_at",
-                            "undone_at",
-                        )
-                    ),
-                }
-            if start:
-                _require(looked["needs"], "name it")
-            row = keep_upload(
-                services.store,
-                services.media,
-                path,
-                workspace_id,
-                now,
-                filename=filename,
-                sha256=sha256,
-                options=options,
-                looked=looked,
-            )
+        yield
     except OSError as error:
         raise StorageError(
             f"{filename[:_LONGEST]} cannot be saved now ({error.strerror or type(error).__name__}): try again later"
         ) from error
-    finally:
-        _turns.release()
-    return begin(services, workspace_id, row.id) if start else show_import(row)
 
 
 _OPTION = re.compile(r"--(timezone|date-order|decimal-mark|year|sheet|platform|account|map)\b")

@@ -223,7 +223,7 @@ def _add_analytics(server: MCPServer[None], client: ApiClient) -> None:
         platform: Platform | None = None,
         account_id: AccountId | None = None,
     ) -> Answer:
-        """Compare posts per day with engagement per post, with ranges. An association, no proof."""
+        """Compare posts per day with engagement per post, with ranges. An association, not proof."""
         return await client.get(
             "/analytics/frequency", period=f"{days}d", age=age, platform=platform, account_id=account_id
         )

@@ -76,12 +76,15 @@ class TimingSubject(BaseModel):
         "slot is called better. null: no measured posts."
     )
     moved_at: datetime | None = Field(
-        description="Since when its good hours seem to be others; older posts then count less. null: no such change."
+        description="Since when its good hours seem to have changed; older posts then count less. null: no such change."
     )
     suspicious_hours: list[int] = Field(
         description="Local hours whose posts earned far more than those around, as paid promotion does."
     )
     pace: str = Field(description="Answer to how often to post; 'not known' is a valid answer.")
+    kinds: str = Field(
+        description="Answer to which kinds and lengths do better; 'not known' is a valid answer."
+    )
     habits: list[PostingHabit] = Field(
         description="Which kinds and lengths do better, and what more posts a day go with; empty: too few posts."
     )

@@ -275,8 +275,14 @@ def _check_store(services: Services) -> tuple[CheckResult, list[str]]:
         with services.store.read() as session:
             get_queue_state(session, services.clock())
             behind = find_flows_behind(session, services.clock())
+            outdated = services.store.is_outdated(session)
     except Exception:  # any driver error means not ready; the log has the reason
         logger.exception("the store cannot be read")
+        return "failed", []
+    if outdated:
+        logger.error(
+            "another version updated the store while this process ran: update this program, and restart it"
+        )
         return "failed", []
     return "ok", [one.name for one in behind]
 

@@ -12,11 +12,11 @@ class TextLimits(BaseModel):
 
     limit: int = Field(description="In `unit`. A Mastodon account may have its server's own limit.")
     unit: str
-    limit_with_media: int | None = Field(description="The limit beside media; null: the same.")
+    limit_with_media: int | None = Field(description="The limit of a text with media; null: the same.")
     byte_limit: int | None
     required: bool = Field(description="Whether media alone are not enough.")
     refused_characters: str
-    link_in_text: bool = Field(description="Whether the post's link stands in the text and counts.")
+    link_in_text: bool = Field(description="Whether the post's link is part of the text and counts.")
 
 
 class MediaLimits(BaseModel):
@@ -68,7 +68,7 @@ class EditingOut(BaseModel):
         description="text, link, thread (the texts of its parts), first_comment, alt_text (of all media)."
     )
     options: list[str]
-    cost: str = Field(description="What an edit does beside changing the post.")
+    cost: str = Field(description="What else an edit does.")
 
 
 class PlatformOut(BaseModel):

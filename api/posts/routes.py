@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import nullcontext
+from functools import partial
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
@@ -10,10 +11,11 @@ from fastapi.concurrency import run_in_threadpool
 
 from api.http.dependencies import IfMatch, Reader, ServicesDep, Writer, parse_if_match, version_etag
 from api.http.idempotency import Repeatable, answer_once, answer_once_grouped, render_answer
-from api.http.pagination import Cursor, Limit, decode_cursor, encode_cursor, next_link
+from api.http.pagination import Cursor, Limit, decode_cursor, encode_cursor, link_to_next
 from api.http.response_cache import remember
 from api.http.schemas import Page, problems
-from api.posts.rendered import render_page
+from api.http.services import Services
+from api.posts.rendered import RenderedPage, render_pages
 from api.posts.responses import answer_changed, answer_post, answer_saved, render_dry_run
 from api.posts.schemas import DryRunOut, PostCreate, PostDetail, PostOut, PostPatch, PostStatus
 from api.posts.schemas_approvals import ApprovalState
@@ -23,11 +25,11 @@ from warehouse.planning import posts as planned_posts
 from warehouse.planning.editing import BegunChange, begin_change, send_edits
 from warehouse.planning.times import is_advised
 from warehouse.platforms import parse_platform
-from warehouse.scheduling.local_times import resolve_time
+from warehouse.scheduling.local_times import needs_zone, resolve_time
 from warehouse.store.access.workspaces import parse_timezone, read_settings
 from warehouse.store.posts import posts as store_posts
 from warehouse.store.posts.idempotency import StoredAnswer, StoreSession
-from warehouse.store.posts.list_rows import list_raw_posts
+from warehouse.store.posts.list_rows import PageQuestion
 from warehouse.store.posts.reads import PostFilter, get_post, list_publications
 
 router = APIRouter(prefix="/posts", tags=["Posts"])
@@ -35,6 +37,7 @@ router = APIRouter(prefix="/posts", tags=["Posts"])
 PostId = Annotated[str, Path(max_length=40, examples=["post_01jt3s5yqf3w1k6vhdq6mt4x2e"])]
 PostPage = Page[PostOut]
 _UTC = ZoneInfo("UTC")
+_SIMPLE = frozenset({PostFilter(), PostFilter(origin=None)})
 DryRun = Annotated[bool, Query(description="Check everything, save nothing.")]
 
 
@@ -86,7 +89,7 @@ async def create_post(
     response_model=PostPage,
     responses=problems(401, 403, 404, 422, 429),
 )
-def list_posts_page(
+async def list_posts_page(
     request: Request,
     services: ServicesDep,
     caller: Reader,
@@ -110,8 +113,12 @@ def list_posts_page(
     cursor: Cursor = None,
 ) -> Response:
     """List posts, newest first."""
-    with services.store.read() as session:
-        zone = parse_timezone(read_settings(session, caller.workspace_id).timezone) if from_ or to else _UTC
+    path, query = request.url.path, request.query_params.multi_items()
+
+    async def answer() -> Response:
+        zone = _UTC
+        if any(given and needs_zone(given) for given in (from_, to)):
+            zone = await run_in_threadpool(_read_zone, services, caller.workspace_id)
         wanted = PostFilter(
             statuses=tuple(status or ()),
             platform=None if platform is None else parse_platform(platform),
@@ -122,29 +129,32 @@ def list_posts_page(
             approval=approval,
             origin=None if origin == "any" else origin,
         )
-        bound_to = {
-            "list": "posts",
-            "workspace": caller.workspace_id,
-            "filter": repr(wanted),
-        }
-        rows, has_more = list_raw_posts(
-            session,
-            caller.workspace_id,
-            wanted,
-            before_id=decode_cursor(cursor, bound_to),
-            limit=limit,
+        bound_to = {"list": "posts", "workspace": caller.workspace_id, "filter": repr(wanted)}
+        page = await _read_page(
+            services,
+            PageQuestion(caller.workspace_id, wanted, decode_cursor(cursor, bound_to), limit),
         )
-    next_cursor = encode_cursor(rows[-1].id, bound_to) if has_more else None
-    body = render_page(
-        services.renderings,
-        rows,
-        has_more=has_more,
-        next_cursor=next_cursor,
-        dialect=services.store.dialect,
+        next_cursor = encode_cursor(page.last_id, bound_to) if page.last_id and page.has_more else None
+        headers = None if next_cursor is None else {"Link": link_to_next(path, query, next_cursor)}
+        return Response(page.body(next_cursor), headers=headers, media_type="application/json")
+
+    remember(request, services, again=answer)
+    return await answer()
+
+
+def _read_zone(services: Services, workspace_id: str) -> ZoneInfo:
+    with services.store.read() as session:
+        return parse_timezone(read_settings(session, workspace_id).timezone)
+
+
+async def _read_page(services: Services, question: PageQuestion) -> RenderedPage:
+    """Return a page, read together with those that others ask for at the same time."""
+    # The simple ones are read along an index; others may take longer and are waited for by their like only.
+    kind = "posts" if question.wanted in _SIMPLE else "posts by a filter"
+    page: RenderedPage = await services.grouped_reads.ask(
+        kind, partial(render_pages, services.store, services.renderings), question
     )
-    remember(request, services)
-    headers = {"Link": next_link(request, next_cursor)} if next_cursor is not None else None
-    return Response(body, headers=headers, media_type="application/json")
+    return page
 
 
 @router.get(

@@ -1,4 +1,4 @@
-"""Actions on an existing post: reschedule, retry, resolve."""
+"""Actions on an existing post: reschedule, retry, resolve, mark as promoted."""
 
 from typing import Annotated
 
@@ -9,10 +9,11 @@ from api.http.idempotency import Repeatable, answer_once
 from api.http.schemas import problems
 from api.posts.responses import answer_post
 from api.posts.routes import PostId
-from api.posts.schemas import PostOut, RescheduleRequest, ResolveRequest, RetryRequest
+from api.posts.schemas import MarkPaidRequest, PostOut, RescheduleRequest, ResolveRequest, RetryRequest
 from warehouse.planning.posts import move_post
 from warehouse.store.posts import posts as store_posts
 from warehouse.store.posts.idempotency import StoredAnswer, StoreSession
+from warehouse.store.posts.promotion import mark_paid
 
 router = APIRouter(prefix="/posts", tags=["Posts"])
 
@@ -104,6 +105,35 @@ def resolve_publication(  # noqa: PLR0917 (dependencies)
             body.decision,
             services.clock(),
             external_id=body.external_id,
+        )
+        return answer_post(session, post, 200)
+
+    return answer_once(services, repeat, work)
+
+
+@router.post(
+    "/{post_id}/mark-paid",
+    operation_id="mark_post_paid",
+    summary="Mark a published post as promoted for money, or not",
+    response_model=PostOut,
+    responses=problems(401, 403, 404, 409, 413, 422, 429),
+)
+def mark_post_paid(
+    post_id: PostId, body: MarkPaidRequest, services: ServicesDep, caller: Writer, repeat: Repeatable
+) -> Response:
+    """Optimal times leave promoted posts out. A mark counts before what the platform or a file says.
+
+    It has its effect when times are computed next, by default at night. `"paid": null` takes the mark back.
+    """
+
+    def work(session: StoreSession) -> StoredAnswer:
+        post = mark_paid(
+            session,
+            caller.workspace_id,
+            post_id,
+            body.paid,
+            services.clock(),
+            publication_ids=body.publication_ids,
         )
         return answer_post(session, post, 200)
 

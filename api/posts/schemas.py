@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
 from api.http.schemas import Request
 from api.posts.schemas_approvals import Approval
@@ -71,6 +71,19 @@ class ResolveRequest(Request):
         default=None,
         max_length=MAX_EXTERNAL_ID,
         description="The platform's id of the published post, for its metrics.",
+    )
+
+
+class MarkPaidRequest(Request):
+    """A person's word on whether published posts were promoted for money."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"paid": True}})
+
+    paid: StrictBool | None = Field(
+        description="null takes the mark back: then what the platform or a file says counts."
+    )
+    publication_ids: list[Annotated[str, Field(max_length=40)]] = Field(
+        default_factory=list, max_length=100, description="Empty = all that are published."
     )
 
 
@@ -155,6 +168,10 @@ class PublicationOut(BaseModel):
     deleted_at: datetime | None = Field(
         description="When measuring first found the post deleted on the platform; null: it was not. "
         "`permalink` then leads nowhere."
+    )
+    marked_paid: bool | None = Field(
+        description="Whether a person said that it was promoted for money, which the optimal times obey; null: nobody "
+        "did, and what the platform or an imported file says counts."
     )
     edited_at: datetime | None = Field(description="When the published post was last changed by an edit.")
     edit: EditOut | None = Field(description="The last edit after publishing; null: there was none.")

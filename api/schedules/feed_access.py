@@ -7,7 +7,7 @@ from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials
 
 from api.auth.sign_in import refuse_guessing
-from api.http.dependencies import ServicesDep, bearer, require_scope
+from api.http.dependencies import ServicesDep, bearer, require_scope, require_within_limit
 from api.http.errors import ApiError
 from api.http.middleware import SCOPE_KEY
 from api.http.services import Services
@@ -37,15 +37,7 @@ def _check_token(request: Request, services: Services, token: str) -> str:
         refuse_guessing(services, (f"feed|{address}",))
         raise ApiError(401, "invalid_feed_token", "this feed's address is no longer valid: ask for a new one")
     state = services.key_limiter.take(feed.id, now)
-    request.scope["socialflow.rate_limit"] = state
-    if not state.allowed:
-        raise ApiError(
-            429,
-            "rate_limited",
-            f"more than {state.limit} requests a minute with this feed: wait",
-            headers={"Retry-After": str(state.retry_after_seconds)},
-            retryable=True,
-        )
+    require_within_limit(request, state, "feed")
     return feed.workspace_id
 
 

@@ -37,7 +37,7 @@ RecurrenceId = Annotated[str, Path(max_length=40, examples=["rec_01jt3s5yqf3w1k6
 def create_recurrence(
     body: RecurrenceCreate, services: ServicesDep, caller: Writer, repeat: Repeatable
 ) -> Response:
-    """Create a rule and the posts of its first two weeks; later posts are created automatically.
+    """Create a rule. The posts of its first two weeks are created at once, later posts automatically.
 
     Local times stay the same across daylight saving changes. Platforms mean the accounts connected now.
     """
@@ -143,7 +143,7 @@ def update_recurrence(
     *,
     if_match: IfMatch = None,
 ) -> Response:
-    """Change a rule and all of its posts that are unsent and were not changed by hand."""
+    """Change a rule. Its unsent posts change too, except those that were changed by hand."""
 
     def work(session: StoreSession) -> StoredAnswer:
         context = services.planning(session, caller.workspace_id)

@@ -42,5 +42,5 @@ CAPABILITIES = Capabilities(
         cost="The record is replaced under the same address; apps take a while to show the new one.",
     ),
     options=BlueskyOptions,
-    reconciliation="The record is asked for by the key that we chose for it before sending.",
+    reconciliation="The record is read by the key that was chosen before sending.",
 )

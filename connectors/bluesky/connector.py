@@ -166,7 +166,7 @@ class BlueskyConnector:
                 and await lacks_gates(self._api, self.account, found, content)
             ):
                 await progress.save(
-                    unfinished="the post is out, the limits of its replies and quotes are not"
+                    unfinished="the post is published, but the limits on its replies and quotes are not"
                 )
                 return None  # `publish` writes the same record once more, which changes nothing, and then the gates
             return found

@@ -41,7 +41,7 @@ class BlueskyOptions(PlatformOptions):
         examples=["https://bsky.app/profile/bsky.app/post/3l6oveex3ii2l"],
     )
 
-    def find_problems(self, content: PostContent, text_limit: int) -> Iterator[ContentProblem]:  # noqa: ARG002
+    def find_problems(self, content: PostContent, text_limit: int) -> Iterator[ContentProblem]:  # noqa: ARG002 (common signature)
         """Check the gates and the address of the quoted post."""
         if isinstance(self.reply_gate, tuple) and not self.reply_gate:
             yield option_problem("reply_gate", 'an empty list allows nobody: write "nobody"')

@@ -81,7 +81,7 @@ async def put_gates(api: PlatformApi, account: Account, sent: SentPart, content:
             await api.prepare("POST", "/com.atproto.repo.putRecord", parse_written, json=body)
         except (ContentRejectedError, GiveUpError) as error:
             raise GiveUpError(
-                f"the post is out ({sent.permalink}), but {LABEL} refused to limit who may reply or quote: "
+                f"the post is published ({sent.permalink}), but {LABEL} refused to limit who may reply or quote: "
                 f"{error.message}",
                 status=error.status,
                 platform_code=error.platform_code,
@@ -138,7 +138,7 @@ async def find_record(
             raise
         return None
     if text is not None and value.get("text") != text:
-        raise GiveUpError(f"{LABEL} holds another post under the key {key}: schedule this one anew")
+        raise GiveUpError(f"{LABEL} holds another post under the key {key}: schedule this post again")
     return _sent(account, uri, cid, value)
 
 

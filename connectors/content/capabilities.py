@@ -45,7 +45,7 @@ class Editing:
     fields: frozenset[EditableField]
     """Fields of the content. `thread`: the texts of its parts, not their number. `alt_text`: of all media."""
     cost: str
-    """One sentence: what an edit does to the post beside changing it."""
+    """One sentence: what else an edit does to the post."""
     options: frozenset[str] = frozenset()
     """Names of options."""
 
@@ -80,7 +80,7 @@ class Capabilities:
     max_video_bytes: int | None = None
     """Maximum size of a video file; None as above."""
     api_version: str | None = None
-    """Version of the API that is spoken, kept beside every number; None = the platform has none, or a setting says."""
+    """Version of the API that is used, stored with every number; None = the platform has none, or a setting says."""
     media_required: bool = False
     fetches_media: frozenset[MediaKind] = frozenset()
     """Kinds that the platform itself fetches by address; all others are uploaded to it."""

@@ -42,7 +42,7 @@ class PlatformOptions(OptionModel):
                 f"the stored option {name} is not valid ({first['msg']}): edit the post's options"
             ) from None
 
-    def find_problems(self, content: PostContent, text_limit: int) -> Iterator[ContentProblem]:  # noqa: ARG002
+    def find_problems(self, content: PostContent, text_limit: int) -> Iterator[ContentProblem]:  # noqa: ARG002 (common signature)
         """Yield what does not fit the content. `text_limit`: the account's, in the platform's unit."""
         yield from ()
 
@@ -50,7 +50,7 @@ class PlatformOptions(OptionModel):
         """Yield why a published post with these options cannot be changed, with code not_editable."""
         yield from ()
 
-    def write_text(self, content: PostContent, text: str) -> str:  # noqa: ARG002
+    def write_text(self, content: PostContent, text: str) -> str:  # noqa: ARG002 (common signature)
         """Return the text of the first post. `text`: as it would be without options."""
         return text
 

@@ -69,7 +69,7 @@ def fit_picture(file: IO[bytes], content_type: str, rule: FitRule) -> tuple[IO[b
         return None
     if shape.is_animated:
         raise ContentRejectedError(
-            f"an animated picture ({content_type}) is not converted, as it would stand still: make it smaller"
+            f"an animated picture ({content_type}) is not converted: the copy would be a still picture: make it smaller"
         )
     if shape.pixels > LARGEST_PIXELS:
         raise ContentRejectedError(

@@ -1,7 +1,6 @@
 """Character counting per platform, and comparison of a text with the text that a platform shows."""
 
 import hashlib
-import html
 import unicodedata
 from functools import cache
 from html.parser import HTMLParser
@@ -14,7 +13,6 @@ from connectors.types import PostContent
 
 _GRAPHEME = regex.compile(r"\X")
 _EMOJI = regex.compile(r"\p{Extended_Pictographic}|\p{Regional_Indicator}|\u20e3")
-_SPACE = regex.compile(r"\s+")
 # X's counting rules: values of twitter-text's configuration v3 (weights there are these times 100).
 _X_URL_WEIGHT = 23
 _X_EMOJI_WEIGHT = 2
@@ -116,12 +114,6 @@ def compose_text(content: PostContent) -> str:
     if not content.link or find_whole(content.text, content.link):
         return content.text
     return f"{content.text}\n\n{content.link}" if content.text else content.link
-
-
-def normalise(text: str) -> str:
-    """Normalize a text for comparison: NFC, entities decoded, each run of white space as one space."""
-    plain = unicodedata.normalize("NFC", html.unescape(_mend(text)))
-    return str(_SPACE.sub(" ", plain)).strip()
 
 
 def normalise_mentions(text: str) -> str:

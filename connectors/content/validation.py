@@ -82,11 +82,13 @@ def _check_text(
     capabilities: Capabilities, text: str, field: str, what: str, *, limit: int | None = None
 ) -> Iterator[ContentProblem]:
     if has_broken_unicode(text):
-        yield ContentProblem("invalid_text", f"{what} holds half of a character pair: type it anew", field)
+        yield ContentProblem(
+            "invalid_text", f"{what} contains half of a character pair: type it again", field
+        )
         return
     length, most = capabilities.count_text(text), limit or capabilities.text_limit
     if length > most:
-        beside = " beside media" if most != capabilities.text_limit else ""
+        beside = " with media" if most != capabilities.text_limit else ""
         yield ContentProblem(
             "text_too_long",
             f"{what} is {length} {capabilities.text_unit} long, {capabilities.label} takes {most}{beside}: "
@@ -172,7 +174,7 @@ def _check_alt_text(capabilities: Capabilities, item: Media, field: str) -> Iter
     text, limit = item.alt_text or "", capabilities.alt_text_limit
     if has_broken_unicode(text):
         yield ContentProblem(
-            "invalid_text", "an alt text holds half of a character pair: type it anew", field
+            "invalid_text", "an alt text contains half of a character pair: type it again", field
         )
     elif limit is not None and len(text) > limit:
         detail = (

@@ -7,11 +7,11 @@ Since November 2025 Facebook counts views (displays and plays together) instead 
 stay None, and views stay in `raw`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import orjson
 from pydantic import SecretStr
@@ -23,10 +23,10 @@ from connectors.content.capabilities import Capabilities
 from connectors.content.counts import read_count
 from connectors.deletion import delete_parts, ignore
 from connectors.editing import list_edited_parts
-from connectors.errors import GiveUpError, OutcomeUnknownError, UnavailableError
+from connectors.errors import GiveUpError, OutcomeUnknownError, PermissionMissingError, UnavailableError
 from connectors.facebook.capabilities import CAPABILITIES, LABEL, VERSION
 from connectors.facebook.listings import list_comments, list_page, list_since
-from connectors.facebook.metrics import INSIGHTS, measure_many, measure_one
+from connectors.facebook.metrics import INSIGHTS, PROMOTION, measure_many, measure_one
 from connectors.facebook.options import FacebookOptions
 from connectors.facebook.pages import take_page_token
 from connectors.facebook.posts import (
@@ -50,7 +50,7 @@ from connectors.facebook.reels import (
 from connectors.facebook.videos import VideoFailedError, find_video, wait_for_video
 from connectors.http.client import BearerAuth
 from connectors.http.context import ConnectorContext
-from connectors.listings import read_items
+from connectors.listings import page_since, read_items
 from connectors.meta.api import NO_SUCH_FIELD, InsightsReader, is_gone, measure_each, parse_id
 from connectors.parts import Part, Progress, SentPart, find_parts, publish_parts
 from connectors.types import (
@@ -66,6 +66,8 @@ from connectors.types import (
     PublishedPost,
     VerifiedAccount,
 )
+
+Answer = TypeVar("Answer")
 
 _PAGE_FIELDS = "id,name,username,followers_count,fan_count"
 
@@ -86,6 +88,7 @@ class FacebookConnector:
     def __init__(self, account: Account, context: ConnectorContext) -> None:
         self._context = context
         self._insights = InsightsReader(VERSION, INSIGHTS)
+        self._asks_promotion = True
         self._use(account)
 
     def _use(self, account: Account) -> None:
@@ -233,7 +236,7 @@ class FacebookConnector:
         if progress.extra.get("duplicate") == part.index:
             # Sending again would be rejected the same way: keep looking it up, then let a person decide.
             raise UnavailableError(
-                f"{LABEL} refuses this text as a duplicate, yet lists no post of this publication: the same "
+                f"{LABEL} refuses this text as a duplicate but lists no post of this publication: the same "
                 "words went out before or by another publication"
             )
         return None
@@ -264,7 +267,7 @@ class FacebookConnector:
         missing: set[str] = set()
         for ids in split_batches(external_ids, self.capabilities.metrics_batch):
             try:
-                found = await measure_many(self._api, self._insights, ids, self._context.clock())
+                found = await self._ask_with_promotion(partial(self._measure_many, ids))
             except GiveUpError:
                 batch = await measure_each(ids, self._measure_one)
                 found, deleted = list(batch.metrics), deleted | batch.deleted
@@ -275,6 +278,24 @@ class FacebookConnector:
             # Page.
             await self._read_page()
         return MetricsBatch(tuple(measured.values()), frozenset(deleted), frozenset(missing))
+
+    async def _measure_many(self, ids: Sequence[str], *, with_promotion: bool) -> list[PostMetrics]:
+        return await measure_many(
+            self._api, self._insights, ids, self._context.clock(), with_promotion=with_promotion
+        )
+
+    async def _ask_with_promotion(self, ask: Callable[..., Awaitable[Answer]]) -> Answer:
+        """Ask with the promotion's status; if it is refused and the rest is not, never ask for it again."""
+        if not self._asks_promotion:
+            return await ask(with_promotion=False)
+        try:
+            return await ask(with_promotion=True)
+        except (GiveUpError, PermissionMissingError) as error:
+            if isinstance(error, GiveUpError) and PROMOTION not in error.message:
+                raise
+            answer = await ask(with_promotion=False)
+            self._asks_promotion = False
+            return answer
 
     async def _measure_one(self, post_id: str) -> PostMetrics:
         return await measure_one(self._api, self._insights, post_id, self._context.clock())
@@ -288,12 +309,14 @@ class FacebookConnector:
         """One page of up to 100 posts, without metrics."""
         edge = f"{await self._page_id()}/published_posts"
         odd: list[str] = []
-        items, following = await list_page(self._api, edge, POST_FIELDS, cursor, odd=odd)
+
+        async def ask(*, with_promotion: bool) -> tuple[list[dict[str, Any]], str | None]:
+            fields = f"{POST_FIELDS},{PROMOTION}" if with_promotion else POST_FIELDS
+            return await list_page(self._api, edge, fields, cursor, odd=odd)
+
+        items, following = await self._ask_with_promotion(ask)
         posts = read_items(items, parse_listed, odd)
-        if posts and posts[-1].published_at < since:
-            following = None
-        recent = tuple(post for post in posts if post.published_at >= since)
-        return HistoryPage(recent, following, tuple(odd))
+        return page_since(posts, since, following, odd)
 
     async def refresh_token(self) -> Credentials | None:
         """A Page token derived from a long-lived user token does not expire."""

@@ -37,7 +37,7 @@ class FacebookOptions(PlatformOptions):
         if self.kind == "story":
             yield option_problem("kind", "Facebook cannot change a story: publish another", "not_editable")
 
-    def find_problems(self, content: PostContent, text_limit: int) -> Iterator[ContentProblem]:  # noqa: ARG002
+    def find_problems(self, content: PostContent, text_limit: int) -> Iterator[ContentProblem]:  # noqa: ARG002 (common signature)
         """Check the options against the kind of the post."""
         video = content.kind == "video"
         if self.video_title is not None and not video:

@@ -30,7 +30,7 @@ async def take_page_token(api: PlatformApi, account: Account) -> SecretStr:
         known = ", ".join(names[0] for names, _ in pages) or "none"
         raise ReauthenticateError(
             f"{LABEL}: this is a person's token, which manages these Pages: {known}. Give the token of one "
-            "Page, or its handle beside this token",
+            "Page, or its handle together with this token",
             status=400,
         )
     return fitting[0]

@@ -11,6 +11,7 @@ from typing import Any
 from connectors.candidates import Candidate
 from connectors.content.counts import read_count
 from connectors.errors import ConnectorError, OutcomeUnknownError, RateLimitedError
+from connectors.facebook.metrics import read_promoted
 from connectors.http.client import Refusal
 from connectors.listings import read_id, read_items
 from connectors.meta import api as graph_api
@@ -70,6 +71,7 @@ def parse_listed(post: dict[str, Any]) -> ListedPost:
         post.get("message") or "",
         read_kind(post),
         permalink=post.get("permalink_url"),
+        promoted=read_promoted(post),
     )
 
 

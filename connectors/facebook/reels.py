@@ -104,7 +104,9 @@ async def find_story(api: PlatformApi, page_id: str, progress: Progress) -> Sent
     media_id = progress.extra.get("story_photo") or (begun["id"] if begun else None)
     if media_id is None:
         if progress.request.sent_elsewhere:
-            raise CannotFindOutError(f"a story on {LABEL} says nothing to recognise it by: look at the Page")
+            raise CannotFindOutError(
+                f"a story on {LABEL} has no text by which it can be recognized: check the Page"
+            )
         return None
     cursor: str | None = None
     for _ in range(_STORY_PAGES):

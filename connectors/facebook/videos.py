@@ -62,7 +62,7 @@ async def wait_for_video(
             raise
         except ConnectorError as error:
             raise OutcomeUnknownError(
-                f"{LABEL} accepted the video; what became of it is not known: {error.message}",
+                f"{LABEL} accepted the video; its state is not known: {error.message}",
                 status=error.status,
                 platform_code=error.platform_code,
             ) from error

@@ -74,7 +74,7 @@ class BearerAuth(httpx.Auth):
     def __init__(self, token: SecretStr) -> None:
         value = token.get_secret_value().strip()
         if not value or not value.isascii() or not value.isprintable() or " " in value:
-            raise ReauthenticateError("the access token is empty or holds characters that no token has")
+            raise ReauthenticateError("the access token is empty or contains characters that no token has")
         self._header = f"Bearer {value}"
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
@@ -200,7 +200,7 @@ class PlatformApi:
             raise GiveUpError(self._clean(f"the address {path!r} cannot be asked for: {error}")) from None
         if content is None:
             raise self._in_doubt(
-                purpose, self._clean("answered far more than it should"), response.status_code
+                purpose, self._clean("sent a far larger response than expected"), response.status_code
             )
         if response.is_success:
             return self._parse(purpose, response, content, parse)

@@ -58,7 +58,7 @@ def check_public_url(url: str, *, field: str, allow_private: bool, remedy: str) 
 def _check(url: str | None, *, field: str, allow_private: bool, remedy: str) -> SplitResult:
     given = (url or "").strip()
     if not given.isprintable() or " " in given:
-        raise GiveUpError(f"{field} holds characters that no web address has")
+        raise GiveUpError(f"{field} contains characters that no web address has")
     try:
         parts = urlsplit(given)
     except ValueError:
@@ -74,7 +74,7 @@ def _check(url: str | None, *, field: str, allow_private: bool, remedy: str) -> 
     host = _plain_host(given)
     if host is None:
         raise GiveUpError(
-            f"{field} {shorten(url or '')!r} names its host in no usual way: write a name, or four decimal numbers"
+            f"{field} {shorten(url or '')!r} names its host in an unusual form: write a name or four decimal numbers"
         )
     if host in {"http", "https"}:
         raise GiveUpError(f"{field} {shorten(url or '')!r} holds the scheme twice: write https:// once")

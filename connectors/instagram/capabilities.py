@@ -41,8 +41,7 @@ CAPABILITIES = Capabilities(
     publishing_limit=PublishingLimit(100, timedelta(hours=24)),
     refresh_before=timedelta(days=10),
     supports_unpublish=False,
-    why_no_edit="Instagram lets apps change nothing of a published post but whether it takes comments:"
-    " edit it there",
+    why_no_edit="Instagram lets apps change only whether a published post accepts comments: edit it there",
     options=InstagramOptions,
-    reconciliation="The stored container is asked whether it was published; the account's media name the post.",
+    reconciliation="The status of the stored container is read; the account's media name the post.",
 )

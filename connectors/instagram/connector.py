@@ -30,7 +30,7 @@ from connectors.instagram.media import (
     parse_metrics,
     parse_user,
 )
-from connectors.listings import read_items
+from connectors.listings import page_since, read_items
 from connectors.meta.api import (
     InsightsReader,
     measure_each,
@@ -107,7 +107,7 @@ class InstagramConnector:
         if container is None:
             found = find_match(part, progress, await self._list_candidates(progress.request))
             if found is None:
-                raise OutcomeUnknownError(f"{LABEL} says that the post is out, yet does not list it so far")
+                raise OutcomeUnknownError(f"{LABEL} reports the post as published but does not list it yet")
             return found
         path, form = f"{VERSION}/{await self._user_id()}/media_publish", {"creation_id": container}
         return await self._read_receipt(await self._api.publish(path, parse_id, data=form))
@@ -173,10 +173,7 @@ class InstagramConnector:
         odd: list[str] = []
         items, following = await list_page(self._api, await self._user_id(), since, cursor, odd)
         posts = read_items(items, parse_listed, odd)
-        if posts and posts[-1].published_at < since:
-            following = None
-        recent = tuple(post for post in posts if post.published_at >= since)
-        return HistoryPage(recent, following, tuple(odd))
+        return page_since(posts, since, following, odd)
 
     async def refresh_token(self) -> Credentials | None:
         """GET /refresh_access_token. Extends the token by 60 days; an expired token cannot be refreshed."""

@@ -98,4 +98,4 @@ def parse_candidate(item: dict[str, Any]) -> Candidate:
 def parse_metrics(media_id: str, values: Mapping[str, int], captured_at: datetime) -> PostMetrics:
     """Map insights to our columns; a rejected or unrequested metric stays None."""
     columns = {column: values.get(name) for name, column in COLUMNS.items()}
-    return PostMetrics(media_id, captured_at, raw=dict(values), **columns)
+    return PostMetrics(media_id, captured_at, raw=dict(values), promoted=None, **columns)

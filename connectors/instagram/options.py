@@ -64,7 +64,7 @@ class InstagramOptions(PlatformOptions):
         """Return the cover of a reel, if one is given."""
         return {} if self.cover is None else {"cover": Media(url=self.cover)}
 
-    def find_problems(self, content: PostContent, text_limit: int) -> Iterator[ContentProblem]:  # noqa: ARG002
+    def find_problems(self, content: PostContent, text_limit: int) -> Iterator[ContentProblem]:  # noqa: ARG002 (common signature)
         """Check each option against the kind of the post and its media."""
         video = content.kind == "video"
         story = self.kind == "story"

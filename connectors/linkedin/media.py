@@ -82,7 +82,7 @@ class LinkedInUploads:
         ours = urlsplit(self._context.settings.linkedin_base_url).hostname
         if host != ours and not host.endswith(".linkedin.com"):
             raise GiveUpError(
-                f"{LABEL} wants the media at {host}, which is none of its own servers: not sent"
+                f"{LABEL} wants the media at {host}, which is not one of its own servers: not sent"
             )
         return await self._bare.prepare(
             "PUT",

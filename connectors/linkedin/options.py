@@ -59,7 +59,7 @@ class LinkedInOptions(PlatformOptions):
         """Leave the link out of the text where it is shown as a card."""
         return text if self.article is None else content.text
 
-    def find_problems(self, content: PostContent, text_limit: int) -> Iterator[ContentProblem]:  # noqa: ARG002
+    def find_problems(self, content: PostContent, text_limit: int) -> Iterator[ContentProblem]:  # noqa: ARG002 (common signature)
         """Check what excludes each other: LinkedIn takes one content."""
         carried = [name for name in ("poll", "article") if getattr(self, name) is not None]
         if carried and content.media:

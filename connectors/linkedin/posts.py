@@ -137,7 +137,7 @@ class LinkedInPosts:
             raise error
         if urn in request.taken or made < request.first_attempt_at - CLOCK_MARGIN:
             raise ContentRejectedError(
-                f"{LABEL} refuses words that it has shown already, at {build_permalink(urn)}: change the text",
+                f"{LABEL} refuses text that it has already published, at {build_permalink(urn)}: change the text",
                 status=error.status,
                 platform_code=DUPLICATE,
             )
@@ -201,7 +201,7 @@ class LinkedInPosts:
             return sent
         if progress.extra.get("duplicate"):
             # Sending again would be rejected the same way: keep looking it up, then let a person decide.
-            raise UnavailableError(f"{LABEL} refuses this text as a duplicate, yet lists no such post so far")
+            raise UnavailableError(f"{LABEL} refuses this text as a duplicate but lists no such post yet")
         return None
 
     async def _list_comments(self, post: SentPart) -> AsyncIterator[Candidate]:

@@ -6,7 +6,6 @@ Statistics, error handling). Error body: {status, code, message, serviceErrorCod
 
 import re
 from collections.abc import Generator, Mapping, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -25,10 +24,9 @@ from connectors.errors import (
     ReauthenticateError,
 )
 from connectors.http.client import BearerAuth, HeaderParse, Refusal
-from connectors.http.messages import read_secret
 from connectors.linkedin.text import unescape_little
 from connectors.listings import read_id, read_items
-from connectors.types import ContentKind, Credentials, ListedPost, Media, PostMetrics
+from connectors.types import ContentKind, ListedPost, Media, PostMetrics
 
 DUPLICATE, DENIED, GONE = "DUPLICATE_POST", "ACCESS_DENIED", "NOT_FOUND"
 """Platform codes that the connector handles."""
@@ -173,7 +171,7 @@ def parse_page(
         raise TypeError("elements is no list")
     posts = read_items(elements, _parse_post, odd)
     if elements and not posts:
-        raise TypeError("no post of the list can be read, so a repeated page could not be told")
+        raise TypeError("no post of the list can be read, so a repeated page could not be recognized")
     links = (body.get("paging") or {}).get("links") or ()
     more = len(elements) >= size or any(link.get("rel") == "next" for link in links)
     return posts, start + len(elements) if elements and more else None
@@ -253,7 +251,7 @@ def parse_statistics(body: Any, captured_at: datetime) -> list[PostMetrics]:  # 
         counts = element["totalShareStatistics"]
         if urn:
             columns = {column: read_count(counts.get(name)) for name, column in ORGANIZATION_COUNTS.items()}
-            found.append(PostMetrics(str(urn), captured_at, raw=dict(counts), **columns))
+            found.append(PostMetrics(str(urn), captured_at, raw=dict(counts), promoted=None, **columns))
     return found
 
 
@@ -269,14 +267,3 @@ def parse_followers(body: Any) -> int:  # noqa: ANN401 - JSON
     if "firstDegreeSize" in body:
         return int(body["firstDegreeSize"])
     return int(parse_elements(body)[0]["memberFollowersCount"])
-
-
-def parse_token(body: Any, old: Credentials, now: datetime) -> Credentials:  # noqa: ANN401 - JSON
-    """Read {access_token, expires_in, refresh_token}; values that were not resent are carried over."""
-    seconds, refresh = body.get("expires_in"), body.get("refresh_token")
-    return replace(
-        old,
-        access_token=read_secret(body["access_token"]),
-        refresh_token=read_secret(refresh) if refresh else old.refresh_token,
-        expires_at=now + timedelta(seconds=int(seconds)) if seconds is not None else None,
-    )

@@ -59,4 +59,4 @@ async def fetch_member_statistics(
     if counts and all(value is None for value in counts.values()):
         return None
     columns = {column: counts.get(name) for name, column in MEMBER_COUNTS.items()}
-    return PostMetrics(urn, captured_at, raw=counts, **columns)
+    return PostMetrics(urn, captured_at, raw=counts, promoted=None, **columns)

@@ -8,8 +8,7 @@ from datetime import datetime
 from connectors.errors import ContentRejectedError, GiveUpError, ReauthenticateError
 from connectors.http.client import PlatformApi
 from connectors.linkedin.capabilities import LABEL
-from connectors.linkedin.responses import parse_token
-from connectors.oauth.tokens import judge_refresh
+from connectors.oauth.tokens import judge_refresh, parse_token
 from connectors.settings import ConnectorSettings
 from connectors.types import Credentials
 

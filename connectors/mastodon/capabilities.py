@@ -50,7 +50,7 @@ CAPABILITIES = Capabilities(
     editing=Editing(
         fields=frozenset({"text", "link", "thread", "first_comment"}),
         options=frozenset({"content_warning", "sensitive", "language", "content_type"}),
-        cost="The status is marked as edited, and those who boosted it are told; the versions before stay readable.",
+        cost="The status is marked as edited, and people who boosted it are notified; earlier versions stay readable.",
     ),
     options=MastodonOptions,
     reconciliation="The account's statuses since the first attempt are read; absent if none is unclaimed.",

@@ -25,7 +25,7 @@ from connectors.errors import GiveUpError, UnclaimedPostsError
 from connectors.http.client import BearerAuth
 from connectors.http.context import ConnectorContext
 from connectors.http.private_networks import check_instance_url
-from connectors.listings import read_items
+from connectors.listings import page_since, read_items
 from connectors.mastodon.capabilities import (
     CAPABILITIES,
     LABEL,
@@ -269,10 +269,7 @@ class MastodonConnector:
             self._api, await self._account_id(), cursor, exclude_replies=True, odd=odd
         )
         posts = read_items(statuses, lambda status: parse_listed(status, captured_at), odd)
-        if posts and posts[-1].published_at < since:
-            following = None
-        recent = tuple(post for post in posts if post.published_at >= since)
-        return HistoryPage(recent, following, tuple(odd))
+        return page_since(posts, since, following, odd)
 
     async def refresh_token(self) -> Credentials | None:
         """Mastodon's tokens do not expire."""

@@ -58,7 +58,7 @@ async def edit_status(
         if error.status not in {404, 405, 501}:
             raise
         raise GiveUpError(
-            f"{label} shows the post, but offers no way to edit it: edit it there, or delete it and publish anew",
+            f"{label} shows the post, but offers no way to edit it: edit it there, or delete it and publish it again",
             status=error.status,
         ) from error
 

@@ -88,7 +88,7 @@ def parse_statuses(body: Any, odd: list[str] | None = None) -> list[dict[str, An
         raise TypeError("no list of statuses")
     statuses = read_items(body, _parse_status, odd)
     if body and not statuses:
-        raise TypeError("no status of the list can be read, so where it goes on is not known")
+        raise TypeError("no status of the list can be read, so the next page is not known")
     return statuses
 
 

@@ -125,5 +125,5 @@ def settle(
     if found is None and status == "PUBLISHED":
         found = choose(label, part, progress, candidates)
         if found is None:
-            raise UnavailableError(f"{label} says that the post is out, yet does not list it so far")
+            raise UnavailableError(f"{label} reports the post as published but does not list it yet")
     return found

@@ -12,7 +12,6 @@ import base64
 import hashlib
 import secrets
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
@@ -24,11 +23,11 @@ from connectors.http.client import BearerAuth, PlatformApi
 from connectors.http.messages import platform_message, read_secret
 from connectors.http.private_networks import check_instance_url
 from connectors.oauth.flows import FLOWS, WITHOUT_FLOW
+from connectors.oauth.tokens import parse_expiry
 from connectors.types import Account, Credentials, Platform
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from datetime import datetime
 
     from connectors.errors import ConnectorError
     from connectors.http.client import Clock, Refusal
@@ -249,11 +248,11 @@ class Authorizer:
             body = body["data"][0]
         if "access_token" not in body and platform_message(body):
             raise ContentRejectedError(f"{self._flow.label} answered: {platform_message(body)}")
-        seconds, refresh = body.get("expires_in"), body.get("refresh_token")
+        refresh = body.get("refresh_token")
         return Credentials(
             read_secret(body["access_token"]),
             read_secret(refresh) if refresh else None,
-            _end(self._clock(), seconds),
+            parse_expiry(body, self._clock()),
         )
 
     def _api(
@@ -277,7 +276,3 @@ def _leave_to_default(_refusal: Refusal) -> ConnectorError | None:
 
 def _base(address: Address, settings: ConnectorSettings, instance_url: str | None) -> str:
     return str(getattr(settings, address.base)) if address.base else str(instance_url)
-
-
-def _end(now: datetime, seconds: Any) -> datetime | None:  # noqa: ANN401 - JSON
-    return None if seconds is None else now + timedelta(seconds=int(seconds))

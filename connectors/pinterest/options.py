@@ -48,7 +48,7 @@ class PinterestOptions(PlatformOptions):
         default=None, ge=0, le=3600, description="Second of a video that is its cover. Default: 1."
     )
 
-    def find_problems(self, content: PostContent, text_limit: int) -> Iterator[ContentProblem]:  # noqa: ARG002
+    def find_problems(self, content: PostContent, text_limit: int) -> Iterator[ContentProblem]:  # noqa: ARG002 (common signature)
         """Check the options against the kind of the post."""
         if self.section is not None and self.board is None:
             yield option_problem("section", "a section belongs to a board: name the board too")

@@ -6,19 +6,17 @@ OauthAccessTokenResponse).
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from connectors.candidates import Candidate
 from connectors.content.counts import read_count
-from connectors.http.messages import read_secret
 from connectors.listings import read_id, read_items
 from connectors.parts import SentPart
 from connectors.pinterest.options import PinterestOptions
 from connectors.types import (
     AccountMetrics,
     ContentKind,
-    Credentials,
     ListedPost,
     Media,
     PostContent,
@@ -198,7 +196,7 @@ def parse_metrics(pin_id: str, body: Any, captured_at: datetime) -> PostMetrics:
         values = {**_read_numbers(answer.get("summary_metrics")), **values}
     columns = {column: values.get(name) for name, column in METRICS.items() if column is not None}
     raw = {name: answer[name] for name in ("lifetime_metrics", "summary_metrics") if name in answer}
-    return PostMetrics(pin_id, captured_at, raw=raw, **columns)
+    return PostMetrics(pin_id, captured_at, raw=raw, promoted=None, **columns)
 
 
 def merge_metrics(first: PostMetrics, second: PostMetrics) -> PostMetrics:
@@ -210,17 +208,6 @@ def merge_metrics(first: PostMetrics, second: PostMetrics) -> PostMetrics:
     }
     raw = {name: {**first.raw.get(name, {}), **second.raw[name]} for name in second.raw}
     return replace(first, raw={**first.raw, **raw}, **found)
-
-
-def parse_token(body: Any, old: Credentials, now: datetime) -> Credentials:  # noqa: ANN401 - JSON
-    """Read {access_token, refresh_token, expires_in}; values that were not resent are carried over."""
-    fresh = body.get("refresh_token")
-    return replace(
-        old,
-        access_token=read_secret(body["access_token"]),
-        refresh_token=read_secret(fresh) if fresh else old.refresh_token,
-        expires_at=now + timedelta(seconds=int(body["expires_in"])),
-    )
 
 
 def parse_time(value: str) -> datetime:

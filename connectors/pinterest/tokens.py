@@ -9,8 +9,7 @@ import httpx
 
 from connectors.errors import ContentRejectedError, GiveUpError, ReauthenticateError
 from connectors.http.client import PlatformApi
-from connectors.oauth.tokens import judge_refresh
-from connectors.pinterest.pins import parse_token
+from connectors.oauth.tokens import judge_refresh, parse_token
 from connectors.settings import ConnectorSettings
 from connectors.types import Credentials
 

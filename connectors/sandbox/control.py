@@ -48,6 +48,7 @@ class Control:
             _route("accounts", ["GET"], self.accounts),
             _route("posts", ["GET"], self.posts),
             _route("posts", ["DELETE"], self.delete_post),
+            _route("promotions", ["POST"], self.promote_post),
             _route("truth", ["GET"], self.truth),
             _route("faults", ["GET"], self.faults),
             _route("faults", ["POST"], self.add_faults),
@@ -91,15 +92,24 @@ class Control:
 
     async def delete_post(self, request: Request) -> Answer:
         """DELETE posts?platform=&external_id=: delete a post as its owner would in the platform's own app."""
-        query = request.query_params
-        platform = Platform.parse(query.get("platform", ""))
-        post = next(
-            (p for p in self._world.published(platform) if p.external_id == query.get("external_id")), None
-        )
+        post = self._find_post(request)
         if post is None:
             return Answer({"error": "no such post"}, 404)
         self._world.delete_post(post, self._world.time())
         return Answer(_show_post(post))
+
+    async def promote_post(self, request: Request) -> Answer:
+        """POST promotions?platform=&external_id=: an advertisement shows the post, as its owner paid for."""
+        post = self._find_post(request)
+        if post is None:
+            return Answer({"error": "no such post"}, 404)
+        post.details = {**(post.details or {}), "promoted": True}
+        return Answer(_show_post(post))
+
+    def _find_post(self, request: Request) -> SandboxPost | None:
+        query = request.query_params
+        posts = self._world.published(Platform.parse(query.get("platform", "")))
+        return next((post for post in posts if post.external_id == query.get("external_id")), None)
 
     async def truth(self, request: Request) -> Answer:
         """GET truth?platform=&account=: the hidden curves, and the followers of the last days."""

@@ -15,6 +15,7 @@ from __future__ import annotations
 import hashlib
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Final
 
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
 SLOTS: Final = 168
 COMPLETE_AFTER_S: Final = 48 * 3600.0
-DAY_S: Final = 86_400.0
 
 _NORMAL = NormalDist()
 # Weibull in the age: about 55 % of the total at 2 h, 72 % at 6 h, all of it at 48 h.
@@ -94,10 +94,12 @@ def compute_age_share(age_seconds: float) -> float:
     return min(1.0, (1.0 - math.exp(-((hours / _AGE_SCALE_H) ** _AGE_SHAPE))) / _AT_END)
 
 
+@lru_cache(maxsize=512)
 def compute_curve(seed: int, account_key: str, *, sd: float) -> tuple[float, ...]:
     """Draw an account's hidden curve, with mean 0 and standard deviation `sd`.
 
-    It has two daily bumps and its own weekend pattern.
+    It has two daily bumps and its own weekend pattern. Kept, because worlds with the same accounts are made again and
+    again in one process.
     """
     first, second, width, weekend, shift, height, spread, sign = hash_uniforms(seed, "curve", account_key)
     morning, evening = 7.0 + 4.0 * first, 17.0 + 4.5 * second

@@ -30,5 +30,5 @@ CAPABILITIES = Capabilities(
         cost="The message is marked as edited; an earlier edit of unknown outcome is simply repeated.",
     ),
     options=TelegramOptions,
-    reconciliation="The Bot API cannot be asked what a channel holds: an ambiguous post waits for a person.",
+    reconciliation="The Bot API cannot list the posts of a channel: an ambiguous post waits for a person.",
 )

@@ -57,7 +57,7 @@ class TelegramConnector:
     def __init__(self, account: Account, context: ConnectorContext) -> None:
         token = account.credentials.access_token.get_secret_value().strip()
         if not _TOKEN.fullmatch(token):
-            raise ReauthenticateError("the bot token is empty or holds characters that no token has")
+            raise ReauthenticateError("the bot token is empty or contains characters that no token has")
         self.account = account
         self._context = context
         self._api = context.api(

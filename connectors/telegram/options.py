@@ -35,7 +35,7 @@ class TelegramOptions(PlatformOptions):
     )
     spoiler: StrictBool = Field(default=False, description="Hides pictures and videos until they are tapped.")
 
-    def find_problems(self, content: PostContent, text_limit: int) -> Iterator[ContentProblem]:  # noqa: ARG002
+    def find_problems(self, content: PostContent, text_limit: int) -> Iterator[ContentProblem]:  # noqa: ARG002 (common signature)
         """Check the options against the kind of the message."""
         if self.buttons and len(content.media) > 1:
             yield option_problem("buttons", "an album takes no buttons: send one picture, or leave them out")

@@ -43,10 +43,10 @@ CAPABILITIES = Capabilities(
     publishing_limit=PublishingLimit(250, timedelta(hours=24)),
     refresh_before=timedelta(days=10),
     why_no_edit="Threads lets no app change a published post:"
-    " edit it there within 15 minutes, or unpublish it and publish anew",
+    " edit it there within 15 minutes, or unpublish it and publish it again",
     options=ThreadsOptions,
     reconciliation=(
-        "The stored container is asked whether it was published; the account's posts and replies since the "
+        "The status of the stored container is read; the account's posts and replies since the "
         "first attempt name the post."
     ),
 )

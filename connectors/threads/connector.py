@@ -23,7 +23,7 @@ from connectors.errors import (
 )
 from connectors.http.client import BearerAuth
 from connectors.http.context import ConnectorContext
-from connectors.listings import read_items
+from connectors.listings import page_since, read_items
 from connectors.meta.api import (
     InsightsReader,
     is_gone,
@@ -125,7 +125,7 @@ class ThreadsConnector:
         if container is None:
             found = find_match(part, progress, await list_candidates(self._api, part, progress))
             if found is None:
-                raise OutcomeUnknownError(f"{LABEL} says that the post is out, yet does not list it so far")
+                raise OutcomeUnknownError(f"{LABEL} reports the post as published but does not list it yet")
             return found
         return await self._publish("threads_publish", {"creation_id": container})
 
@@ -161,7 +161,7 @@ class ThreadsConnector:
         except GiveUpError as error:
             # Accepted under an id that is not a post (yet): the listing has the right id.
             raise OutcomeUnknownError(
-                f"{LABEL} accepted the post, yet does not show it so far: {error.message}",
+                f"{LABEL} accepted the post but does not show it yet: {error.message}",
                 status=error.status,
                 platform_code=error.platform_code,
             ) from error
@@ -216,10 +216,7 @@ class ThreadsConnector:
         odd: list[str] = []
         items, following = await list_page(self._api, "threads", POST_FIELDS, since, cursor, odd=odd)
         posts = read_items(items, parse_listed, odd)
-        if posts and posts[-1].published_at < since:
-            following = None
-        recent = tuple(post for post in posts if post.published_at >= since)
-        return HistoryPage(recent, following, tuple(odd))
+        return page_since(posts, since, following, odd)
 
     async def refresh_token(self) -> Credentials | None:
         """GET /refresh_access_token. Extends the token by 60 days; an expired token cannot be refreshed."""

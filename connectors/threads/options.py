@@ -37,7 +37,7 @@ class ThreadsOptions(PlatformOptions):
     location: str | None = Field(default=None, pattern=r"^[0-9]{1,20}$", description="Id of the place.")
     spoiler: StrictBool = Field(default=False, description="Whether the media are hidden as a spoiler.")
 
-    def find_problems(self, content: PostContent, text_limit: int) -> Iterator[ContentProblem]:  # noqa: ARG002
+    def find_problems(self, content: PostContent, text_limit: int) -> Iterator[ContentProblem]:  # noqa: ARG002 (common signature)
         """Check the options against the kind of the post."""
         if self.poll is not None:
             if content.media or content.link:

@@ -35,5 +35,5 @@ CAPABILITIES = Capabilities(
     supports_unpublish=False,
     why_no_edit="TikTok lets no app change a published post: edit it there",
     options=TikTokOptions,
-    reconciliation="The saved publish_id is asked how far it is; without one nothing of a video went out.",
+    reconciliation="The status of the saved publish_id is read; without one, nothing of a video was sent.",
 )

@@ -28,7 +28,7 @@ class TikTokOptions(PlatformOptions):
     allow_duet: StrictBool | None = Field(default=None, description="The same for duets; videos only.")
     allow_stitch: StrictBool | None = Field(default=None, description="The same for stitches; videos only.")
     own_brand: StrictBool = Field(
-        default=False, description="Discloses that the post promotes the own business."
+        default=False, description="Discloses that the post promotes your own business."
     )
     branded_content: StrictBool = Field(
         default=False, description="Discloses a paid partnership; not with a private post."
@@ -49,7 +49,7 @@ class TikTokOptions(PlatformOptions):
         default=None, ge=0, le=34, description="Which photo is the cover, from 0. Default: the first."
     )
 
-    def find_problems(self, content: PostContent, text_limit: int) -> Iterator[ContentProblem]:  # noqa: ARG002
+    def find_problems(self, content: PostContent, text_limit: int) -> Iterator[ContentProblem]:  # noqa: ARG002 (common signature)
         """Check the options against the kind of the post."""
         video = content.kind == "video"
         for name in ("allow_duet", "allow_stitch", "cover_time_ms"):

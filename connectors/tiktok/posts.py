@@ -229,7 +229,7 @@ class TikTokPosts:
         if publish_id is None:
             if progress.request.sent_elsewhere:
                 raise CannotFindOutError(
-                    f"{LABEL} tells nothing without the publish_id of the installation that sent it"
+                    f"{LABEL} reports nothing without the publish_id of the installation that sent it"
                 )
             if progress.extra.get("asked"):
                 raise CannotFindOutError(
@@ -263,7 +263,7 @@ def _choose_audience(options: TikTokOptions, creator: Creator) -> str:
         return level
     widest = next((name for name in _AUDIENCES if name in creator.privacy_levels), None)
     if widest is None:
-        raise GiveUpError(f"{LABEL} offers this account no audience to post to: look into its settings")
+        raise GiveUpError(f"{LABEL} offers this account no audience to post to: check its settings")
     return widest
 
 
@@ -294,5 +294,5 @@ def _judge_failure(status: PublishStatus) -> ConnectorError:
 
 def _still_at_it(status: PublishStatus) -> str:
     if status.status == "PUBLISH_COMPLETE":
-        return f"{LABEL} says that the post is out, yet tells no id so far: it may be under moderation"
+        return f"{LABEL} reports the post as published but returns no id yet: it may be under moderation"
     return f"{LABEL} is still at work on the post ({status.status})"

@@ -7,7 +7,7 @@ and an error may come with HTTP 200 as well.
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
@@ -24,8 +24,9 @@ from connectors.errors import (
     UnavailableError,
 )
 from connectors.http.client import Purpose, Refusal
-from connectors.http.messages import read_secret, shorten
+from connectors.http.messages import shorten
 from connectors.listings import read_id, read_items
+from connectors.oauth import tokens as oauth
 from connectors.tiktok.capabilities import LABEL
 from connectors.types import AccountMetrics, Credentials, ListedPost, PostMetrics
 
@@ -256,10 +257,4 @@ def parse_token(body: Any, old: Credentials, now: datetime) -> Credentials:  # n
     code, words = read_error(body)
     if code:
         raise ReauthenticateError(f"{LABEL} answered: {shorten(words) or code}", platform_code=code)
-    seconds, refresh = body.get("expires_in"), body.get("refresh_token")
-    return replace(
-        old,
-        access_token=read_secret(body["access_token"]),
-        refresh_token=read_secret(refresh) if refresh else old.refresh_token,
-        expires_at=now + timedelta(seconds=int(seconds)) if seconds is not None else None,
-    )
+    return oauth.parse_token(body, old, now)

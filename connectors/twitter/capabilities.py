@@ -47,7 +47,7 @@ CAPABILITIES = Capabilities(
     publishing_limit=PublishingLimit(100, timedelta(minutes=15)),
     refresh_before=timedelta(minutes=30),
     why_no_edit="X gives an edited post a new id, and lets only paying accounts edit within an hour (edit_options):"
-    " edit it there, or unpublish it and publish anew",
+    " edit it there, or unpublish it and publish it again",
     options=TwitterOptions,
     reconciliation="The account's posts since the first attempt are read; it is absent if no unclaimed one is there.",
 )

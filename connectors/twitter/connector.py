@@ -68,6 +68,7 @@ class TwitterConnector:
 
     def __init__(self, account: Account, context: ConnectorContext) -> None:
         self._context = context
+        self._asks_promoted = True
         self._use(account)
 
     def _use(self, account: Account) -> None:
@@ -131,7 +132,7 @@ class TwitterConnector:
             if progress.extra.get("duplicate") == part.index:
                 # Sending again would be rejected the same way: keep looking it up, then let a person decide.
                 raise UnavailableError(
-                    f"{LABEL} refuses this text as a duplicate, yet lists no post of this publication: the same "
+                    f"{LABEL} refuses this text as a duplicate but lists no post of this publication: the same "
                     "words went out before or by another publication"
                 )
             return None
@@ -200,12 +201,26 @@ class TwitterConnector:
         )
 
     async def _fetch_batch(self, ids: Sequence[str], *, private: bool) -> tuple[list[PostMetrics], set[str]]:
-        fields = "public_metrics,non_public_metrics" if private else "public_metrics"
-        params = {"ids": ",".join(ids), "post.fields": fields}
-        captured_at = self._context.clock()
+        if private and self._asks_promoted:
+            try:
+                metrics, gone = await self._read_metrics(
+                    ids, "public_metrics,non_public_metrics,promoted_metrics"
+                )
+            except GiveUpError:
+                self._asks_promoted = False
+                return await self._fetch_batch(ids, private=True)
+            left_out = set(ids) - {item.external_id for item in metrics} - gone
+            if not left_out:
+                return metrics, gone
+            # X may leave out whole posts whose fields it does not show: never at the price of the other metrics.
+            others, also_gone = await self._read_metrics(
+                sorted(left_out), "public_metrics,non_public_metrics"
+            )
+            self._asks_promoted = not others
+            return metrics + others, gone | also_gone
         try:
-            return await self._api.read(
-                "/2/tweets", lambda body: parse_metrics(body, captured_at), params=params
+            return await self._read_metrics(
+                ids, "public_metrics,non_public_metrics" if private else "public_metrics"
             )
         except GiveUpError:
             if not private:
@@ -213,6 +228,11 @@ class TwitterConnector:
             # A token without access to private metrics fails the whole request: request the public ones
             # alone.
             return await self._fetch_batch(ids, private=False)
+
+    async def _read_metrics(self, ids: Sequence[str], fields: str) -> tuple[list[PostMetrics], set[str]]:
+        params = {"ids": ",".join(ids), "post.fields": fields}
+        captured_at = self._context.clock()
+        return await self._api.read("/2/tweets", lambda body: parse_metrics(body, captured_at), params=params)
 
     async def fetch_followers(self) -> AccountMetrics:
         """GET /2/users/me."""

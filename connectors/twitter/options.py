@@ -42,7 +42,7 @@ class TwitterOptions(PlatformOptions):
         default=False, description="Only for the account's paying subscribers (for_super_followers_only)."
     )
 
-    def find_problems(self, content: PostContent, text_limit: int) -> Iterator[ContentProblem]:  # noqa: ARG002
+    def find_problems(self, content: PostContent, text_limit: int) -> Iterator[ContentProblem]:  # noqa: ARG002 (common signature)
         """Check what excludes each other: X takes one of media, quote and poll."""
         carried = [name for name in ("quote", "poll") if getattr(self, name) is not None]
         if carried and content.media:

@@ -121,8 +121,23 @@ def parse_post_metrics(post: Mapping[str, Any], captured_at: datetime) -> PostMe
         shares=sum_counts(known.get("repost_count", known.get("retweet_count")), known.get("quote_count")),
         saves=known.get("bookmark_count"),
         clicks=known.get("url_link_clicks"),
-        raw={name: post[name] for name in ("public_metrics", "non_public_metrics") if name in post},
+        raw={
+            name: post[name]
+            for name in ("public_metrics", "non_public_metrics", "promoted_metrics")
+            if name in post
+        },
+        promoted=_is_promoted(post) or None,
     )
+
+
+def _is_promoted(post: Mapping[str, Any]) -> bool:
+    """Return whether an advertisement showed the post to anyone.
+
+    Source: x/openapi.json, Post.promoted_metrics; docs.x.com, Metrics ("if a post was promoted as an ad"; own posts of
+    the last 30 days). Of a post that never was one, X leaves the field out and names it among the partial errors.
+    """
+    counts = post.get("promoted_metrics") or {}
+    return any(isinstance(value, int) and value > 0 for value in counts.values())
 
 
 def parse_account_metrics(body: Any, captured_at: datetime) -> AccountMetrics:  # noqa: ANN401 - JSON
@@ -156,7 +171,7 @@ def parse_time(value: str) -> datetime:
 
 
 def full_text(post: Mapping[str, Any]) -> str:
-    """Return the full text: a long post has it in a field beside the shortened one."""
+    """Return the full text: a long post has it in a separate field."""
     note = post.get("note_post") or post.get("note_tweet") or {}
     return str(note.get("text") or post.get("text", ""))
 

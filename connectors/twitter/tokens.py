@@ -4,16 +4,13 @@ Source: docs.x.com, "OAuth 2.0 Authorization Code Flow with PKCE" (confidential 
 secret, public ones only send their client id in the form).
 """
 
-from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any
 
 import httpx
 
 from connectors.errors import ContentRejectedError, GiveUpError, ReauthenticateError
 from connectors.http.client import PlatformApi
-from connectors.http.messages import read_secret
-from connectors.oauth.tokens import judge_refresh
+from connectors.oauth.tokens import judge_refresh, parse_token
 from connectors.settings import ConnectorSettings
 from connectors.types import Credentials
 
@@ -47,14 +44,3 @@ async def renew(
     except (ContentRejectedError, ReauthenticateError) as error:
         names = "SOCIALFLOW_TWITTER_CLIENT_ID and SOCIALFLOW_TWITTER_CLIENT_SECRET"
         raise judge_refresh("X (Twitter)", error, settings=names) from None
-
-
-def parse_token(body: Any, old: Credentials, now: datetime) -> Credentials:  # noqa: ANN401 - JSON
-    """Read {access_token, refresh_token, expires_in}; values that were not resent are carried over."""
-    seconds, refresh = body.get("expires_in"), body.get("refresh_token")
-    return replace(
-        old,
-        access_token=read_secret(body["access_token"]),
-        refresh_token=read_secret(refresh) if refresh else old.refresh_token,
-        expires_at=now + timedelta(seconds=int(seconds)) if seconds is not None else None,
-    )

@@ -50,5 +50,5 @@ CAPABILITIES = Capabilities(
         cost="51 units of the app's daily quota: reading the video 1, updating it 50.",
     ),
     options=YouTubeOptions,
-    reconciliation="The stored upload session is asked; it answers with the video's id once it is complete.",
+    reconciliation="The stored upload session is queried; it answers with the video's id once it is complete.",
 )

@@ -66,7 +66,7 @@ class YouTubeOptions(PlatformOptions):
     made_for_kids: StrictBool = Field(
         default=False, description="The declaration that the law (COPPA) demands. It is always sent."
     )
-    notify_subscribers: StrictBool = Field(default=True, description="Whether subscribers are told.")
+    notify_subscribers: StrictBool = Field(default=True, description="Whether subscribers are notified.")
     embeddable: StrictBool = Field(default=True, description="Whether other sites may embed it.")
     licence: Literal["youtube", "creative_commons"] = Field(
         default="youtube", description="The video's licence."
@@ -86,7 +86,7 @@ class YouTubeOptions(PlatformOptions):
         """Return the thumbnail, if one is given."""
         return {} if self.thumbnail is None else {"thumbnail": Media(url=self.thumbnail)}
 
-    def find_problems(self, content: PostContent, text_limit: int) -> Iterator[ContentProblem]:  # noqa: ARG002
+    def find_problems(self, content: PostContent, text_limit: int) -> Iterator[ContentProblem]:  # noqa: ARG002 (common signature)
         """Check characters, the length of all tags, and that publish_at fits the privacy."""
         if self.title is not None and (set(self.title) & set("<>") or not self.title.strip()):
             yield option_problem("title", "a title holds neither < nor >, and is not empty: change it")

@@ -7,10 +7,9 @@ from datetime import datetime, timedelta
 
 from connectors.errors import ContentRejectedError, GiveUpError, ReauthenticateError
 from connectors.http.client import PlatformApi
-from connectors.oauth.tokens import judge_refresh
+from connectors.oauth.tokens import judge_refresh, parse_token
 from connectors.settings import ConnectorSettings
 from connectors.types import Credentials
-from connectors.youtube.videos import parse_token
 
 LIFETIME = timedelta(hours=1)
 """Lifetime of an access token whose expiry is unknown."""

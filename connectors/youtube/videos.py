@@ -6,7 +6,7 @@ the quota day begins at midnight Pacific time).
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -23,10 +23,9 @@ from connectors.errors import (
     ReauthenticateError,
 )
 from connectors.http.client import Refusal
-from connectors.http.messages import read_secret
 from connectors.listings import read_id, read_items
 from connectors.parts import SentPart
-from connectors.types import AccountMetrics, Credentials, ListedPost, PostContent, PostMetrics
+from connectors.types import AccountMetrics, ListedPost, PostContent, PostMetrics
 from connectors.youtube.capabilities import LABEL
 from connectors.youtube.options import YouTubeOptions
 
@@ -217,19 +216,8 @@ def parse_metrics(body: Any, captured_at: datetime) -> list[PostMetrics]:  # noq
     for video in body["items"]:
         raw = dict(video.get("statistics") or {})
         columns = {column: read_count(raw.get(name)) for name, column in METRICS.items()}
-        found.append(PostMetrics(str(video["id"]), captured_at, raw=raw, **columns))
+        found.append(PostMetrics(str(video["id"]), captured_at, raw=raw, promoted=None, **columns))
     return found
-
-
-def parse_token(body: Any, old: Credentials, now: datetime) -> Credentials:  # noqa: ANN401 - JSON
-    """Read {access_token, expires_in}. Google returns no new refresh token: the old one stays valid."""
-    fresh = body.get("refresh_token")
-    return replace(
-        old,
-        access_token=read_secret(body["access_token"]),
-        refresh_token=read_secret(fresh) if fresh else old.refresh_token,
-        expires_at=now + timedelta(seconds=int(body["expires_in"])),
-    )
 
 
 def parse_time(value: str) -> datetime:

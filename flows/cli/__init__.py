@@ -80,7 +80,7 @@ COMMANDS = {
 }
 
 
-_AS_JSON = "flows.cli.as_json"
+_GIVEN = "flows.cli.given_options"
 
 
 def _user_name() -> str:
@@ -121,8 +121,8 @@ class TableOfContents(TyperGroup):
         return super().resolve_command(ctx, args)
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401 (Typer's signature)
-        """Detect --json: errors are then printed as JSON, too."""
-        ctx.meta[_AS_JSON] = "--json" in args
+        """Note which options are given: errors name them, and with --json are printed as JSON, too."""
+        ctx.meta[_GIVEN] = frozenset(word.partition("=")[0] for word in args if word.startswith("--"))
         return list(super().parse_args(ctx, args))
 
     def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 (Typer's signature)
@@ -138,11 +138,11 @@ class TableOfContents(TyperGroup):
         except Exception as error:
             from flows.cli.errors import describe_problem, explain  # noqa: PLC0415 (only needed for errors)
 
-            sentence = explain(error)
+            sentence = explain(error, ctx.meta[_GIVEN])
             if sentence is None:
                 raise
             say(f"error: {sentence}")
-            if ctx.meta[_AS_JSON]:
+            if "--json" in ctx.meta[_GIVEN]:
                 print_json(describe_problem(error))
             raise typer.Exit(1) from None
 

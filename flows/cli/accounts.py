@@ -53,6 +53,7 @@ app = typer.Typer(
 
 TOKEN_VARIABLE = "SOCIALFLOW_ACCESS_TOKEN"  # noqa: S105 (the name of a variable)
 REFRESH_TOKEN_VARIABLE = "SOCIALFLOW_REFRESH_TOKEN"  # noqa: S105 (the name of a variable)
+_LONGEST_TOKEN = 10_000
 
 AccountId = Annotated[str, typer.Argument(help="As `socialflow accounts list` shows it.", callback=expand_id)]
 
@@ -194,7 +195,7 @@ def set_(
     ],
     as_json: JsonOption = False,
 ) -> None:
-    """Change an account's time zone; its slots and posting times in the lake follow at once."""
+    """Change an account's time zone. Its slots and posting times in the lake follow at once."""
     change = AccountPatch(timezone=None if timezone == "workspace" else timezone)
     with open_workspace() as opened:
         row = change_account(opened.session, opened.workspace_id, account_id, change, opened.now)
@@ -209,7 +210,7 @@ def set_(
 
 @app.command()
 def boards(*, account_id: AccountId, as_json: JsonOption = False) -> None:
-    """Ask Pinterest for an account's boards, for --option pinterest.board=NAME."""
+    """List an account's Pinterest boards. Use a name in --option pinterest.board=NAME."""
     with open_workspace() as opened:
         account = open_account(
             get_account(opened.session, opened.workspace_id, account_id), opened.store.cipher
@@ -246,7 +247,7 @@ def resume(*, account_id: AccountId, as_json: JsonOption = False) -> None:
 
 @app.command()
 def disconnect(*, account_id: AccountId, yes: YesOption = False, as_json: JsonOption = False) -> None:
-    """Delete an account's credentials and cancel its scheduled posts; its metrics are kept."""
+    """Disconnect an account. Its credentials are deleted and its scheduled posts canceled; its metrics are kept."""
     with open_workspace() as opened:
         name = _call(_show(get_account(opened.session, opened.workspace_id, account_id), opened.now))
     confirm(
@@ -292,7 +293,16 @@ async def _list_boards(account: Account) -> list[Board]:
 def _read_token(given: str | None) -> str:
     token = given or os.environ.get(TOKEN_VARIABLE, "")
     if not token:
-        token = getpass.getpass("access token: ") if sys.stdin.isatty() else sys.stdin.readline()
+        token = (
+            getpass.getpass("access token: ")
+            if sys.stdin.isatty()
+            else sys.stdin.readline(_LONGEST_TOKEN + 1)
+        )
+    if len(token) > _LONGEST_TOKEN:
+        raise InvalidInputError(
+            f"the access token is longer than {_LONGEST_TOKEN:,} characters: give the token alone",
+            field="token",
+        )
     if not token.strip():
         raise InvalidInputError(
             f"no access token: set {TOKEN_VARIABLE}, or give it on standard input", field="token"

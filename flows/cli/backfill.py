@@ -11,6 +11,7 @@ from flows.cli.output import JsonOption, print_json, say, show_progress
 from flows.ingestion.history import read_histories
 from flows.resources import open_resources
 from flows.work_sharing import run_shared
+from warehouse.store.accounts.choice import resolve_accounts
 from warehouse.store.database import new_id
 
 if TYPE_CHECKING:
@@ -36,6 +37,8 @@ def backfill(
 
     async def work() -> None:
         async with open_resources() as (resources, pool):
+            with resources.store.read() as session:
+                chosen = resolve_accounts(session, account, None)
             most = resources.flows.ingest_runs
             with (
                 run_shared(resources.store, "backfill-history", most=most),
@@ -45,7 +48,7 @@ def backfill(
                     resources,
                     pool,
                     run_id=new_id("run"),
-                    account_ids=account,
+                    account_ids=chosen,
                     days=days,
                     anew=anew,
                     on_posts=lambda _account, posts: advance(posts),

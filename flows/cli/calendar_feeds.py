@@ -36,7 +36,7 @@ def create(
     name: Annotated[str, typer.Option(help="Name of the feed, to tell feeds apart.")],
     as_json: JsonOption = False,
 ) -> None:
-    """Create a feed address for a calendar app and print it; its token is not shown again."""
+    """Create a feed address for a calendar app. Its token is not shown again."""
     wanted = read_shape(FeedCreate, {"name": name})
     with open_workspace() as opened:
         made = feeds.create_feed(

@@ -19,8 +19,8 @@ from flows.errors import DemoError
 from flows.serving.launcher import build_specs, build_supervisor, hold_home, prepare
 from flows.serving.ports import Ports
 from flows.serving.prefect_environment import SERVER_AUTH
+from flows.serving.sign_in_link import describe_sign_in
 from flows.serving.supervisor import ChildSpec
-from flows.serving.way_in import describe_way_in
 from flows.settings import FlowSettings
 
 if TYPE_CHECKING:
@@ -137,7 +137,7 @@ def _explain(
     api = f"{settings.api_url}/api/v1"
     text = json.dumps({"content": "Hello from curl", "platforms": ["mastodon", "bluesky"]})
     return f"""
-Dashboard          {describe_way_in(environment, settings, only_first=False)}
+Dashboard          {describe_sign_in(environment, settings, only_first=False)}
 API documentation  {settings.api_url}/docs
 Prefect UI         {settings.prefect_url} (sign in with {environment[SERVER_AUTH]})
 platforms' record  {settings.sandbox_url}/_sandbox/posts?via=api

@@ -2,25 +2,44 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
 
 from connectors.errors import ConnectorError, ReauthenticateError
+from connectors.settings import explain_settings
 from flows.errors import FlowError
 from warehouse.errors import ConflictError, InvalidInputError, InvalidShapeError, WarehouseError
 
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
-def explain(error: Exception) -> str | None:
-    """Return the message of an error written for users; None for any other error."""
-    if isinstance(error, InvalidShapeError):
-        return error.message.removeprefix("/")
+_OPTIONS = {
+    "account_ids": "--account",
+    "events": "--event",
+    "rrule": "--rule",
+    "scopes": "--scope",
+    "weight": "--weight",
+}
+"""Options whose name differs from that of their field."""
+
+
+def explain(error: Exception, given: Collection[str] = ()) -> str | None:
+    """Return the message of an error written for users; None for any other error.
+
+    `given`: the options of the command line. The message begins with the option that the error is about.
+    """
+    if isinstance(error, InvalidInputError):
+        field = error.field.strip("/").partition("/")[0]
+        option = _OPTIONS.get(field, f"--{field.replace('_', '-')}")
+        is_shape = isinstance(error, InvalidShapeError)
+        if option in given and option not in error.message:
+            return f"{option}: {error.entries[0]['detail'] if is_shape else error.message}"
+        return error.message.removeprefix("/") if is_shape else error.message
     if isinstance(error, (WarehouseError, ConnectorError, FlowError)):
         return str(error)
-    if type(error).__name__ == "ValidationError" and hasattr(error, "errors"):
-        # pydantic-settings: the environment variable is the field name with the prefix.
-        return " ".join(
-            f"SOCIALFLOW_{'_'.join(str(part) for part in problem['loc']).upper()}: {problem['msg']}."
-            for problem in error.errors()
-        )
+    if isinstance(error, ValidationError):
+        return explain_settings(error)
     return None
 
 

@@ -53,7 +53,7 @@ def show(*, import_id: ImportId, as_json: JsonOption = False) -> None:
 
 @app.command()
 def start(*, import_id: ImportId, as_json: JsonOption = False) -> None:
-    """Import a file that was uploaded and not started, or continue a failed import."""
+    """Start an uploaded import, or continue a failed one."""
     _run(import_id, store_imports.start_import, as_json=as_json)
 
 
@@ -66,7 +66,7 @@ def undo(*, import_id: ImportId, yes: YesOption = False, as_json: JsonOption = F
 
 @app.command()
 def delete(*, import_id: ImportId, yes: YesOption = False, as_json: JsonOption = False) -> None:
-    """Delete an upload that was not started, or the record of an import that was undone."""
+    """Delete an unstarted upload, or the record of an undone import."""
     confirm(f"Delete the import {import_id}?", yes=yes)
     from warehouse.media_files import open_media_files  # noqa: PLC0415 (only here)
     from warehouse.settings import WarehouseSettings  # noqa: PLC0415 (same)

@@ -1,4 +1,4 @@
-"""Moments on the command line: "+2h" and "tomorrow 9:30" beside ISO 8601, for every option that takes one.
+"""Moments on the command line: "+2h", "tomorrow 9:30" or ISO 8601, for every option that takes one.
 
 Commands either read a moment here (`read_moment`) or write it as ISO 8601 (`write_time`) for the planner and other
 code that reads times itself.

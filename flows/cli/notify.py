@@ -23,7 +23,7 @@ def notify() -> None:
 
 @app.command("test")
 def send_test(*, as_json: JsonOption = False) -> None:
-    """Send a test message to every address of SOCIALFLOW_NOTIFY_URLS; exit 1 if one failed. Prints no address."""
+    """Send a test message to every address. The exit code is 1 if one failed. Prints no address."""
     from flows.notifications.sender import open_senders  # noqa: PLC0415 (apprise is heavy)
 
     addresses = read_settings().addresses

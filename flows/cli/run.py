@@ -77,7 +77,7 @@ def webhooks(*, as_json: JsonOption = False) -> None:
 
 @app.command()
 def ingest(*, ahead: AheadOption = 0, as_json: JsonOption = False) -> None:
-    """Read the metrics of publications whose next snapshot is due."""
+    """Read the metrics that are due."""
     _run(
         "ingest-metrics",
         lambda resources, pool: read_due_metrics(
@@ -101,7 +101,7 @@ def followers(*, ahead: AheadOption = 0, as_json: JsonOption = False) -> None:
 
 @app.command()
 def backfill(*, as_json: JsonOption = False) -> None:
-    """Read the history of new accounts; continues where it stopped."""
+    """Read the history of new accounts. Continues where it stopped."""
     _run(
         "backfill-history",
         lambda resources, pool: read_histories(resources, pool, run_id=new_id("run")),

@@ -11,6 +11,7 @@ from flows.cli.moments import FORMS, write_optional_time
 from flows.cli.output import JsonOption, print_json, print_records, say
 from flows.cli.workspace_session import open_workspace
 from warehouse.atomic_files import write_beside
+from warehouse.errors import InvalidInputError
 from warehouse.scheduling.calendar import describe_calendar, read_feed_span, read_planned, resolve_span
 from warehouse.scheduling.calendar_file import write_calendar_csv
 from warehouse.scheduling.icalendar import write_calendar
@@ -78,7 +79,14 @@ def export(
         str | None, typer.Option(help="CSV: IANA zone of the times; default: the workspace's.")
     ] = None,
 ) -> None:
-    """Write the calendar: iCalendar from one month ago to eleven months ahead, or CSV of a period."""
+    """Write the calendar to a file. iCalendar covers one month back and eleven ahead, CSV a period."""
+    if output.suffix.lower() not in {
+        ".csv",
+        ".ics",
+        ".ical",
+        "",
+    }:  # a name without ending has always been iCalendar
+        raise InvalidInputError(f"{output.name} must end in .ics or .csv: rename it", field="output")
     with open_workspace() as opened:
         if output.suffix.lower() == ".csv":
             zone = parse_timezone(timezone or opened.workspace.timezone)

@@ -78,7 +78,7 @@ def score(
     timezone: ZoneOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Score a time: the expected lift, other posts near it, the platforms' limits."""
+    """Score a time. Shows the expected lift, other posts near it, and the platforms' limits."""
     read_lake_settings()
     with open_planner(with_lake=True, only_reads=True) as context:
         told = score_time(
@@ -109,7 +109,7 @@ def together(
     limit: Annotated[int, typer.Option(min=1, max=100, help="At most this many times.")] = 10,
     as_json: JsonOption = False,
 ) -> None:
-    """Find times that suit several accounts together, with the loss per account."""
+    """Find times that suit several accounts. Shows the loss per account."""
     weights = parse_weights(weight or [])
     read_lake_settings()
     with open_planner(with_lake=True, only_reads=True) as context:

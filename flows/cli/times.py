@@ -17,6 +17,7 @@ from warehouse.scheduling.explanations import (
     CAVEATS,
     describe_account,
     describe_habit,
+    describe_kinds,
     describe_pace,
     describe_slot,
     list_account_caveats,
@@ -73,10 +74,8 @@ def times(
         say("no account is connected: socialflow accounts connect")
     for one in told:
         say(f"\n{one['platform']} @{one['handle']} ({one['account_id']})\n  {one['verdict']}")
-        known = [
-            row["sentence"] for row in one["habits"] if row["known"] and row["subject"] != "posts_per_day"
-        ]
-        for sentence in [*(slot["sentence"] for slot in one["slots"]), one["pace"], *known, *one["caveats"]]:
+        slots = (slot["sentence"] for slot in one["slots"])
+        for sentence in [*slots, one["pace"], one["kinds"], *one["caveats"]]:
             say(f"  - {sentence}")
     say(f"\n{CAVEATS[0]}")
 
@@ -101,6 +100,7 @@ def _tell(account: AccountRow, week: AdvisedWeek, zone: ZoneInfo | None, now: da
         "moved_at": moved_at.isoformat() if (moved_at := facts.get("moved_at")) else None,
         "suspicious_hours": facts.get("suspicious_hours") or [],
         "pace": describe_pace(habits),
+        "kinds": describe_kinds(habits),
         "habits": [
             {
                 "subject": row["subject"],

@@ -11,7 +11,7 @@ from flows.cli.output import say
 from flows.serving.launcher import PUBLISHERS, build_specs, build_supervisor, hold_home, prepare
 from flows.serving.ports import Ports, take_ports
 from flows.serving.prefect_environment import child_environment
-from flows.serving.way_in import describe_way_in
+from flows.serving.sign_in_link import describe_sign_in
 from flows.settings import FlowSettings
 from warehouse.settings import WarehouseSettings
 
@@ -51,7 +51,7 @@ def up(
             if not announced and publishing and supervisor.is_ready("api", "prefect-server"):
                 announced = True
                 say(
-                    f"SocialFlow is up.\n  dashboard  {describe_way_in(environment, settings, only_first=True)}\n"
+                    f"SocialFlow is up.\n  dashboard  {describe_sign_in(environment, settings, only_first=True)}\n"
                     f"  API        {settings.api_url} (documentation: {settings.api_url}/docs)\n"
                     f"  Prefect UI {settings.prefect_url} (sign in with what `socialflow prefect-auth` prints)\n"
                     f"  files      {home} (logs in {home / 'logs'})\n"

@@ -46,7 +46,7 @@ def create(
     description: Annotated[str, typer.Option(help="Description of the webhook.")] = "",
     as_json: JsonOption = False,
 ) -> None:
-    """Create a webhook and print the secret that signs its events, which is not shown again."""
+    """Create a webhook. Prints the secret that signs its events, which is not shown again."""
     fields = {"url": url, "events": event or list(EVENT_TYPES), "description": description}
     wanted = read_shape(WebhookCreate, fields)
     address = _check_url(wanted.url)
@@ -94,7 +94,7 @@ def change(
     description: Annotated[str | None, typer.Option(help="Description of the webhook.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Change the address, the events or the description; omitted options stay unchanged."""
+    """Change a webhook's address, events or description. Omitted options stay unchanged."""
     fields = {"url": url, "events": event or None, "description": description}
     given = {name: value for name, value in fields.items() if value is not None}
     if not given:
@@ -106,7 +106,7 @@ def change(
 
 @app.command()
 def pause(*, webhook_id: WebhookId, as_json: JsonOption = False) -> None:
-    """Disable a webhook: events are kept, and nothing is sent until `socialflow webhooks resume`."""
+    """Disable a webhook. Events are kept, and nothing is sent until `socialflow webhooks resume`."""
     _change(webhook_id, {"enabled": False}, as_json=as_json)
 
 
@@ -159,7 +159,7 @@ def deliveries(
     limit: Annotated[int, typer.Option(min=1, max=1000, help="At most this many.")] = 50,
     as_json: JsonOption = False,
 ) -> None:
-    """List the newest deliveries of a webhook; they are kept for 30 days."""
+    """List the newest deliveries of a webhook. They are kept for 30 days."""
     if status is not None:
         require_choice(status, store_deliveries.STATUSES, field="status")
     with open_workspace() as opened:
@@ -179,7 +179,7 @@ def deliveries(
 
 @app.command()
 def delivery(*, webhook_id: WebhookId, delivery_id: DeliveryId, as_json: JsonOption = False) -> None:
-    """Show one delivery: its attempts, the last response and the payload."""
+    """Show one delivery. Prints its attempts, last response and payload."""
     with open_workspace() as opened:
         endpoints.get_endpoint(opened.session, opened.workspace_id, webhook_id)
         found = store_deliveries.get_delivery(opened.session, opened.workspace_id, webhook_id, delivery_id)
@@ -206,7 +206,7 @@ def replay(
     only_undelivered: Annotated[bool, typer.Option(help="Skip events that were already delivered.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Send events again under the same ids; `socialflow up` delivers them within seconds."""
+    """Send events again under the same ids. `socialflow up` delivers them within seconds."""
     if (since is None) == (delivery_id is None):
         raise InvalidInputError("give --since or --delivery, one of them", field="since")
     with open_workspace() as opened:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from flows.account_runs import serve_shares, utc_now
+from flows.account_runs import Slots, serve_shares, utc_now
 from flows.errors import OddAnswerError
 from flows.ingestion.data_checks import note_findings, note_silence
 from flows.ingestion.lake_rows import account_snapshot
@@ -71,7 +71,7 @@ async def read_due_followers(
             store=resources.store,
             pool=pool,
             report=report,
-            concurrency=resources.flows.fetch_concurrency,
+            slots=Slots(resources.flows.fetch_concurrency),
             clock=clock,
         )
         if readings:

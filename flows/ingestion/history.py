@@ -10,17 +10,20 @@ import asyncio
 import logging
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 from connectors.errors import GiveUpError, RateLimitedError
 from connectors.types import MetricsBatch, Platform
-from flows.account_runs import name_account, serve_shares, utc_now
+from flows.account_runs import Slots, name_account, serve_shares, utc_now
 from flows.errors import OddAnswerError
 from flows.ingestion.data_checks import note_findings
 from flows.ingestion.lake_rows import publication_dim
-from flows.ingestion.placing import fetch_placed, find_readable_posts, place_batch
+from flows.ingestion.lake_writer import LakeWriter
+from flows.ingestion.placing import Placed, fetch_placed, find_readable_posts, place_batch
 from flows.run_report import RunReport
 from flows.work_sharing import share_accounts
+from warehouse.lake.dimensions import account_dims
 from warehouse.store.accounts.identity import any_marked
 from warehouse.store.measuring.backfills import (
     begin_backfill,
@@ -35,14 +38,14 @@ from warehouse.store.posts.external_posts import record_external_posts
 from warehouse.store.publishing.events import announce_deleted
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Collection, Sequence
+    from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
     from datetime import datetime
 
     from connectors.base import Connector
     from connectors.registry import ConnectorPool
     from connectors.types import HistoryPage, ListedPost
-    from flows.ingestion.placing import Placed
     from flows.resources import Resources
+    from warehouse.store.database import Session
     from warehouse.store.models import AccountRow, Publication
 
     Progress = Callable[[str, int], None]
@@ -50,7 +53,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 STRETCH = 500
-"""Posts per batch: a commit of the lake costs a tenth of a second and a file, whatever its size."""
+"""Posts per batch: what is read again after a crash."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +66,18 @@ class _Stretch:
     """Items that the platform listed and that could not be read."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Written:
-    """What a batch added to the lake, and the lake's snapshot that contains it."""
+@dataclass(slots=True)
+class _Batch:
+    """A batch to be written to the lake, and then what came of it."""
 
-    snapshots: int
-    snapshot_id: int
+    account: AccountRow
+    posts: Sequence[ListedPost]
+    publications: Mapping[str, Publication]
+    """By external id."""
+    placed: Placed
+    now: datetime
+    marks: Callable[[Session], None] | None = None
+    """Marks in the store how far the history is read, in the transaction that marks what was measured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +85,7 @@ class _Kept:
     """What is new in a batch."""
 
     new_posts: int
-    snapshots: int
     problems: Sequence[str] = ()
-    snapshot_id: int | None = None
 
 
 async def read_histories(
@@ -104,6 +111,7 @@ async def read_histories(
     SetupError.
     """
     report = RunReport("reading history", counts={"posts": 0, "new_posts": 0, "snapshots": 0})
+    slots = Slots(resources.flows.fetch_concurrency)
     always = anew or since is not None or until is not None or account_ids is not None
     rows = await asyncio.to_thread(_list_accounts, resources, clock(), account_ids, always=always)
     if not rows or dry_run:
@@ -131,15 +139,17 @@ async def read_histories(
                     if post.published_at >= first and (until is None or post.published_at < until)
                 ]
             kept = await _keep(
-                resources, row, connector, posts, run_id=run_id, api_version=version, clock=clock
+                resources,
+                writer,
+                row,
+                connector,
+                posts,
+                marks=None if windowed else partial(_note, row.id, stretch, clock()),
+                api_version=version,
+                clock=clock,
             )
             problems += kept.problems
-            report.snapshot_id = kept.snapshot_id or report.snapshot_id
-            if not windowed:
-                await asyncio.to_thread(_note, resources, row.id, stretch.next_cursor, kept.new_posts)
-            report.add(posts=len(stretch.posts), new_posts=kept.new_posts, snapshots=kept.snapshots)
-        if not windowed:
-            await asyncio.to_thread(_finish, resources, row.id, clock())
+            report.add(posts=len(stretch.posts), new_posts=kept.new_posts)
         if problems:  # everything else of the history is saved, and it is not read again for a day
             raise OddAnswerError(problems)
 
@@ -150,16 +160,19 @@ async def read_histories(
         least=resources.flows.fetch_concurrency,
         report=report,
     ) as accounts:
-        await serve_shares(
-            lambda: accounts.take(lambda ids: _list_accounts(resources, clock(), ids, always=always)),
-            read,
-            store=resources.store,
-            pool=pool,
-            report=report,
-            concurrency=resources.flows.fetch_concurrency,
-            on_done=accounts.release,
-            clock=clock,
-        )
+        async with LakeWriter[_Batch].open(
+            lambda batches: _write(resources, batches, run_id, report), slots
+        ) as writer:
+            await serve_shares(
+                lambda: accounts.take(lambda ids: _list_accounts(resources, clock(), ids, always=always)),
+                read,
+                store=resources.store,
+                pool=pool,
+                report=report,
+                slots=slots,
+                on_done=accounts.release,
+                clock=clock,
+            )
     await asyncio.to_thread(note_findings, resources, run_id, report)
     return report
 
@@ -202,37 +215,41 @@ async def _fetch_page(
         if cursor is None or cursor != row.backfill_cursor:
             raise
         logger.info("%s: the saved cursor of its history is no longer valid; reading from the start", row.id)
-        await asyncio.to_thread(_note, resources, row.id, None, 0)
+        await asyncio.to_thread(_forget_place, resources, row.id)
         return await connector.list_publications(since=since, cursor=None), None
 
 
 async def _keep(
     resources: Resources,
+    writer: LakeWriter[_Batch],
     row: AccountRow,
     connector: Connector,
     posts: Sequence[ListedPost],
     *,
-    run_id: str,
+    marks: Callable[..., None] | None,
     api_version: str | None,
     clock: Callable[[], datetime],
 ) -> _Kept:
-    if not posts:
-        return _Kept(0, 0)
-    new_posts, publications = await asyncio.to_thread(_record_posts, resources, row, posts, clock())
-    listed = tuple(post.metrics for post in posts if post.metrics is not None)
-    asked = {
-        metrics.external_id: publications[metrics.external_id]
-        for metrics in listed
-        if metrics.external_id in publications
-    }
-    placed = place_batch(asked, MetricsBatch(listed), api_version)
-    unlisted = {key: row for key, row in publications.items() if key not in asked}
-    if unlisted:
-        placed.add(await fetch_placed(connector, unlisted, api_version))
-    written = await asyncio.to_thread(
-        _write, resources, row, publications, posts=posts, placed=placed, run_id=run_id, now=clock()
-    )
-    return _Kept(new_posts, written.snapshots, placed.problems, written.snapshot_id)
+    """Store a batch's posts, read the metrics that the list does not have, and wait until the lake has both."""
+    new_posts, placed = 0, Placed()
+    publications: dict[str, Publication] = {}
+    if posts:
+        new_posts, publications = await asyncio.to_thread(_record_posts, resources, row, posts, clock())
+        listed = tuple(post.metrics for post in posts if post.metrics is not None)
+        asked = {
+            metrics.external_id: publications[metrics.external_id]
+            for metrics in listed
+            if metrics.external_id in publications
+        }
+        placed = place_batch(asked, MetricsBatch(listed), api_version)
+        unlisted = {key: row for key, row in publications.items() if key not in asked}
+        if unlisted:
+            placed.add(await fetch_placed(connector, unlisted, api_version))
+    elif marks is None:
+        return _Kept(0)
+    batch = _Batch(row, posts, publications, placed, clock(), marks and partial(marks, new_posts=new_posts))
+    await writer.save(batch, len(placed.snapshots))
+    return _Kept(new_posts, placed.problems)
 
 
 def _await_budget(resources: Resources, platform: str, unnoted: int, now: datetime) -> None:
@@ -262,39 +279,39 @@ def _record_posts(
     return recorded.inserted, known
 
 
-def _write(
-    resources: Resources,
-    row: AccountRow,
-    publications: dict[str, Publication],
-    *,
-    posts: Sequence[ListedPost],
-    placed: Placed,
-    run_id: str,
-    now: datetime,
-) -> _Written:
-    from warehouse.lake.dimensions import account_dims  # noqa: PLC0415 (see flows.resources)
-    from warehouse.lake.load import load_accounts, load_post_snapshots, load_publications  # noqa: PLC0415 (same)
+def _write(resources: Resources, batches: Sequence[_Batch], run_id: str, report: RunReport) -> None:
+    """Load batches of several accounts into the lake in one commit, then mark them in the store in one transaction."""
+    from warehouse.lake.dimensions import mark_promoted  # noqa: PLC0415 (see flows.resources)
+    from warehouse.lake.load import load_readings  # noqa: PLC0415 (same)
 
+    full = [batch for batch in batches if batch.publications]
     with resources.store.read() as session:
-        dims = account_dims(session, [row])
-    load_accounts(resources.lake, dims)
-    listed = {post.external_id: post for post in posts}
-    dims_of_posts = [publication_dim(item, listed=listed.get(key)) for key, item in publications.items()]
-    load_publications(resources.lake, dims_of_posts)
-    inserted = load_post_snapshots(resources.lake, placed.snapshots, run_id)
-    snapshot_id = resources.lake.snapshot_id()
+        accounts = account_dims(session, {batch.account.id: batch.account for batch in full}.values())
+    dims = []
+    for batch in full:
+        listed = {post.external_id: post for post in batch.posts}
+        dims += [publication_dim(item, listed=listed.get(key)) for key, item in batch.publications.items()]
+    snapshots = [snapshot for batch in full for snapshot in batch.placed.snapshots]
+    inserted = load_readings(resources.lake, accounts, dims, snapshots, run_id)
+    mark_promoted(resources.lake, [one for batch in full for one in batch.placed.promoted])
+    if full:
+        report.snapshot_id = resources.lake.snapshot_id()
     with resources.store.write() as session:
-        gone = record_measured(
-            session,
-            now,
-            measured=[item.publication_id for item in placed.snapshots],
-            deleted=placed.deleted,
-            missing=placed.missing,
-            ages=resources.flows.ages_by_platform,
-        )
-        announce_deleted(session, gone, now)
-        announce_metrics(session, placed.measured, now, snapshot_id=snapshot_id)
-    return _Written(inserted, snapshot_id)
+        for batch in batches:
+            gone = record_measured(
+                session,
+                batch.now,
+                measured=[item.publication_id for item in batch.placed.snapshots],
+                deleted=batch.placed.deleted,
+                missing=batch.placed.missing,
+                ages=resources.flows.ages_by_platform,
+            )
+            announce_deleted(session, gone, batch.now)
+            if batch.placed.measured:
+                announce_metrics(session, batch.placed.measured, batch.now, snapshot_id=report.snapshot_id)
+            if batch.marks is not None:
+                batch.marks(session)
+    report.add(snapshots=inserted)
 
 
 def _merge_doubles(resources: Resources, now: datetime) -> None:
@@ -321,11 +338,13 @@ def _begin(
         return begin_backfill(session, account_id, now, first_since=since, anew=anew)
 
 
-def _note(resources: Resources, account_id: str, cursor: str | None, posts: int) -> None:
-    with resources.store.write() as session:
-        save_backfill_place(session, account_id, cursor=cursor, posts=posts)
-
-
-def _finish(resources: Resources, account_id: str, now: datetime) -> None:
-    with resources.store.write() as session:
+def _note(account_id: str, stretch: _Stretch, now: datetime, session: Session, *, new_posts: int) -> None:
+    """Mark that a batch is in the lake; with the last one, that the history is read."""
+    save_backfill_place(session, account_id, cursor=stretch.next_cursor, posts=new_posts)
+    if stretch.next_cursor is None:
         finish_backfill(session, account_id, now)
+
+
+def _forget_place(resources: Resources, account_id: str) -> None:
+    with resources.store.write() as session:
+        save_backfill_place(session, account_id, cursor=None, posts=0)

@@ -16,13 +16,15 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from flows.account_runs import serve_shares, utc_now
+from flows.account_runs import Slots, serve_shares, utc_now
 from flows.errors import OddAnswerError
 from flows.ingestion.data_checks import note_findings
 from flows.ingestion.lake_rows import publication_dim
+from flows.ingestion.lake_writer import LakeWriter
 from flows.ingestion.placing import Placed, fetch_placed
 from flows.run_report import RunReport
 from flows.work_sharing import LARGEST_SHARE, share_accounts
+from warehouse.lake.dimensions import account_dims
 from warehouse.store.measuring.events import announce_metrics
 from warehouse.store.measuring.export_cursors import list_cursors
 from warehouse.store.measuring.measurements import (
@@ -37,32 +39,41 @@ from warehouse.store.publishing.events import announce_deleted
 from warehouse.store.schedules.placements import list_client_refs, list_placements
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from datetime import datetime
 
     from connectors.base import Connector
     from connectors.registry import ConnectorPool
     from flows.resources import Resources
-    from flows.work_sharing import SharedAccounts
-    from warehouse.lake.rows import PublicationDim
-    from warehouse.store.models import AccountRow, Publication
+    from warehouse.lake.rows import AccountDim, PublicationDim
+    from warehouse.store.models import AccountRow
 
 logger = logging.getLogger(__name__)
 
 BATCH = 100
 """Publications per batch: the most that any platform accepts in one request; other connectors split it."""
-ROWS_PER_WRITE = 50_000
-"""Each commit has a fixed cost (0.4 s of CPU measured), so a run writes few large ones."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
-    """One platform response to be written to the lake."""
+    """One platform response to be written to the lake, with what its rows refer to."""
 
     captured_at: datetime
     placed: Placed
+    account: AccountDim | None = None
+    publications: Sequence[PublicationDim] = ()
     done: str | None = None
     """The account of which this is the last: once it is written, another run may have the account."""
+
+
+@dataclass(frozen=True, slots=True)
+class DescribedAccount:
+    """What is due of an account, and its dimension rows in the lake."""
+
+    due: DueAccount
+    account: AccountDim
+    publications: Mapping[str, PublicationDim]
+    """By id: one for each that is due."""
 
 
 async def read_due_metrics(
@@ -100,94 +111,103 @@ async def read_due_metrics(
         return report
     # A budget goes to the longest overdue of a share: the larger the shares, the nearer to the longest overdue of all.
     least = LARGEST_SHARE if resources.flows.reads_per_day else resources.flows.fetch_concurrency
-    by_account: dict[str, Sequence[Publication]] = {}
-    readings: asyncio.Queue[_Reading | None] = asyncio.Queue()
-
+    by_account: dict[str, DescribedAccount] = {}
+    slots = Slots(resources.flows.fetch_concurrency)
     budget = _Budget(resources, report)
 
     def load(ids: list[str]) -> list[AccountRow]:
         due = budget.grant(_list_due(resources, clock() + ahead, replace(window, account_ids=ids)), clock())
         report.add(due=sum(len(account.publications) for account in due))
-        due = sync_dimensions(resources, due, report) if due else due
-        by_account.update({account.account.id: account.publications for account in due})
-        return [account.account for account in due]
+        described = describe_accounts(resources, due, report) if due else []
+        by_account.update({account.account.account_id: account for account in described})
+        return [account.due.account for account in described]
 
     async def read(row: AccountRow, connector: Connector) -> None:
-        publications = by_account[row.id]
+        account = by_account[row.id]
+        publications = account.due.publications
         problems: list[str] = []
         for start in range(0, len(publications), BATCH):
             asked = {
                 item.external_id: item for item in publications[start : start + BATCH] if item.external_id
             }
             placed = await fetch_placed(connector, asked, pool.api_version(connector.account.platform))
-            readings.put_nowait(_Reading(clock(), placed))
+            dims = [account.publications[item.id] for item in asked.values()]
+            reading = _Reading(clock(), placed, account.account, dims)
+            await writer.put(reading, len(placed.snapshots))
             problems += placed.problems
         if problems:  # write what was read so far
             raise OddAnswerError(problems)
 
     async def end(row: AccountRow) -> None:
         del by_account[row.id]
-        readings.put_nowait(_Reading(clock(), Placed(), done=row.id))
+        await writer.put(_Reading(clock(), Placed(), done=row.id), 0)
+
+    def write(readings: Sequence[_Reading]) -> None:
+        if read := [reading for reading in readings if reading.done is None]:
+            write_readings(resources, read, run_id, report)
+        accounts.release_all([reading.done for reading in readings if reading.done is not None])
 
     with share_accounts(
         resources.store, "ingest-metrics", candidates, least=least, report=report
     ) as accounts:
-        async with asyncio.TaskGroup() as tasks:
-            writing = _write_readings(resources, readings, run_id, report, accounts)
-            tasks.create_task(writing, name="lake-writer")
+        async with LakeWriter[_Reading].open(write, slots) as writer:
             await serve_shares(
                 lambda: accounts.take(load),
                 read,
                 store=resources.store,
                 pool=pool,
                 report=report,
-                concurrency=resources.flows.fetch_concurrency,
+                slots=slots,
                 on_done=end,
                 clock=clock,
             )
-            readings.put_nowait(None)
     await asyncio.to_thread(note_findings, resources, run_id, report)
     await asyncio.to_thread(_keep_quick, resources, clock())
     return report
 
 
-def sync_dimensions(resources: Resources, due: Sequence[DueAccount], report: RunReport) -> list[DueAccount]:
-    """Write accounts and publications to the lake, because snapshots refer to them.
+def describe_accounts(
+    resources: Resources, due: Sequence[DueAccount], report: RunReport
+) -> list[DescribedAccount]:
+    """Return what is due with its dimension rows, which the lake needs before the snapshots that refer to them.
 
-    Returns `due` without the publications that cannot be written; the report has the reasons.
+    Publications that cannot be written to the lake are left out; the report has the reasons.
     """
-    from warehouse.lake.dimensions import sync_accounts  # noqa: PLC0415 (see flows.resources)
-    from warehouse.lake.load import load_publications  # noqa: PLC0415 (same)
-
-    sync_accounts(resources.store, resources.lake)
     with resources.store.read() as session:
         posts = {row.post_id for item in due for row in item.publications}
         placements, client_refs = list_placements(session, posts), list_client_refs(session, posts)
-    dims: list[PublicationDim] = []
-    kept: list[DueAccount] = []
+        accounts = {dim.account_id: dim for dim in account_dims(session, [item.account for item in due])}
+    described: list[DescribedAccount] = []
     for item in due:
-        fit: list[Publication] = []
+        dims: dict[str, PublicationDim] = {}
         for row in item.publications:
             try:
-                dims.append(publication_dim(row, placements.get(row.post_id), client_refs.get(row.post_id)))
-                fit.append(row)
+                dims[row.id] = publication_dim(row, placements.get(row.post_id), client_refs.get(row.post_id))
             except (ValueError, TypeError, AttributeError, KeyError) as error:  # a damaged row of the store
                 report.failures[f"publication {row.id}"] = f"{type(error).__name__}: {error}"
-        if fit:
-            kept.append(DueAccount(item.account, tuple(fit)))
-    load_publications(resources.lake, dims)
-    return kept
+        if dims:
+            fit = DueAccount(item.account, tuple(row for row in item.publications if row.id in dims))
+            described.append(DescribedAccount(fit, accounts[item.account.id], dims))
+    return described
 
 
 def write_readings(
     resources: Resources, readings: Sequence[_Reading], run_id: str, report: RunReport
 ) -> None:
     """Load into the lake, then mark in the store; each in its own transaction, in this order."""
-    from warehouse.lake.dimensions import sync_deletions  # noqa: PLC0415 (see flows.resources)
-    from warehouse.lake.load import load_post_snapshots  # noqa: PLC0415 (see flows.resources)
+    from warehouse.lake.dimensions import mark_promoted, sync_marks  # noqa: PLC0415 (see flows.resources)
+    from warehouse.lake.load import load_readings  # noqa: PLC0415 (see flows.resources)
 
-    rows = [snapshot for reading in readings for snapshot in reading.placed.snapshots]
-    inserted = load_post_snapshots(resources.lake, rows, run_id)
+    inserted = load_readings(
+        resources.lake,
+        list(
+            {reading.account.account_id: reading.account for reading in readings if reading.account}.values()
+        ),
+        [dim for reading in readings for dim in reading.publications],
+        [snapshot for reading in readings for snapshot in reading.placed.snapshots],
+        run_id,
+    )
+    mark_promoted(resources.lake, [one for reading in readings for one in reading.placed.promoted])
     report.snapshot_id = resources.lake.snapshot_id()
     any_deleted = False
     with resources.store.write() as session:
@@ -205,31 +225,7 @@ def write_readings(
             report.add(**{outcome: len(found) for outcome, found in ids.items()})
     report.add(snapshots=inserted)
     if any_deleted:  # after the store; the daily timing run does the same for what a crash left out
-        sync_deletions(resources.store, resources.lake)
-
-
-async def _write_readings(
-    resources: Resources,
-    readings: asyncio.Queue[_Reading | None],
-    run_id: str,
-    report: RunReport,
-    accounts: SharedAccounts,
-) -> None:
-    """Write what arrived during the previous write: few large commits instead of one per account."""
-    finished = False
-    while not finished:
-        batch: list[_Reading] = []
-        item = await readings.get()
-        while item is not None:
-            batch.append(item)
-            if readings.empty() or sum(len(reading.placed.snapshots) for reading in batch) >= ROWS_PER_WRITE:
-                break
-            item = readings.get_nowait()
-        finished = item is None
-        if read := [reading for reading in batch if reading.done is None]:
-            await asyncio.to_thread(write_readings, resources, read, run_id, report)
-        if done := [reading.done for reading in batch if reading.done is not None]:
-            await asyncio.to_thread(accounts.release_all, done)
+        sync_marks(resources.store, resources.lake)
 
 
 def _keep_quick(resources: Resources, now: datetime) -> None:

@@ -44,6 +44,11 @@ class Placed:
     """Without an entry, or with one that cannot be stored: requested again after a pause."""
     problems: list[str] = field(default_factory=list)
 
+    @property
+    def promoted(self) -> list[str]:
+        """Those measured that the platform reports as promoted for money."""
+        return [publication.id for publication, metrics in self.measured if metrics.promoted is True]
+
     def add(self, other: Placed) -> None:
         """Add the results of another batch."""
         self.measured += other.measured

@@ -64,7 +64,8 @@ def examine(warehouse: WarehouseSettings, flows: FlowSettings, now: datetime | N
         ("packages", _check_packages),
         ("settings", _check_settings),
     ]
-    if warehouse.home.exists():
+    # On several machines the home holds only logs, and may not be there yet.
+    if warehouse.home.exists() or warehouse.database_url is not None:
         looks += [
             ("store", lambda: _check_store(warehouse, flows, now)),
             ("lake", lambda: _check_lake(warehouse, now)),

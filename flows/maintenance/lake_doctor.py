@@ -108,7 +108,7 @@ def find_silent_bucket(settings: WarehouseSettings) -> Line | None:
     url = bucket_address(settings)
     if url is None:
         return None
-    shown, remedy = url.partition("?")[0], "look at its service and at the network between"
+    shown, remedy = url.partition("?")[0], "check the service and the network"
     try:
         with urlopen(url, timeout=BUCKET_SECONDS):  # noqa: S310 (http or https, by our own settings)
             return None
@@ -135,7 +135,7 @@ def examine_pace(session: Session, flows: FlowSettings, now: datetime) -> Iterat
         yield (
             f"reads of {platform}",
             status,
-            f"{used} of {limit} used this UTC day; what is left out stays due",
+            f"{used} of {limit} used this UTC day; the rest stays due",
         )
 
 

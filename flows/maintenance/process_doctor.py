@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 SECONDS = 5
 RUNS_ASKED = 200
+_MOST_BYTES = 16 << 20
+"""Of an answer: 200 runs are far less."""
 
 
 def examine_processes(warehouse: WarehouseSettings, flows: FlowSettings) -> Iterator[Line]:
@@ -114,9 +116,9 @@ def _ask(url: str, body: object = None) -> tuple[int, Any]:
     data = None if body is None else json.dumps(body).encode()
     try:
         with urlopen(Request(url, data, headers), timeout=SECONDS) as answer:  # noqa: S310 (our own http address)
-            return int(answer.status), _parse(answer.read())
+            return int(answer.status), _parse(answer.read(_MOST_BYTES))
     except HTTPError as error:
-        return error.code, _parse(error.read()) or f"HTTP status {error.code}"
+        return error.code, _parse(error.read(_MOST_BYTES)) or f"HTTP status {error.code}"
     except (OSError, HTTPException, ValueError) as error:
         return 0, str(getattr(error, "reason", None) or error or type(error).__name__)
 

@@ -25,7 +25,7 @@ def report_run_trouble(flow: Word, state: Word, run: Word = "", message: Word | 
     A run that crashed or never started could not note it itself.
     """
     if flow not in {one.name for one in SCHEDULED_FLOWS}:
-        logger.warning("%s is no scheduled flow of SocialFlow", flow)
+        logger.warning("%s is not a scheduled flow of SocialFlow", flow)
         return False
     told = message if message and message != "None" else ""
     words = (

@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from connectors.settings import ConnectorSettings, LogSettings
+from connectors.settings import ConnectorSettings, LogSettings, TraceSettings
 from connectors.webhooks.settings import WebhookSettings
 from flows.notifications.settings import NotifySettings
 from flows.publishing.settings import PublisherSettings
@@ -28,6 +28,7 @@ _KINDS: tuple[type[BaseSettings], ...] = (
     LogSettings,
     NotifySettings,
     PublisherSettings,
+    TraceSettings,
     WarehouseSettings,
     WebhookSettings,
 )

@@ -1,5 +1,5 @@
-"""Tell people by mail, chat or phone what needs them, through apprise.
+"""Notify people by mail, chat or phone of what needs their attention, through apprise.
 
-`notify_beside` runs beside each publisher and starts `python -m flows.notifications` when there is something to tell.
+`starter.keep_notifying` runs in each publisher and starts `python -m flows.notifications` when messages are due.
 Imported by `flows.publishing.service`, the doctor and the command line.
 """

@@ -1,4 +1,4 @@
-"""One round of notifications as a process: `python -m flows.notifications`. Started beside the publishers."""
+"""One round of notifications as a process: `python -m flows.notifications`. A publisher starts it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,11 @@ import argparse
 import logging
 import sys
 
+from pydantic import ValidationError
+
 from connectors.logs import configure_logs
+from connectors.printable import printable
+from connectors.settings import explain_settings
 from flows.errors import FlowBusyError
 from flows.notifications.notifier import run_round
 from flows.notifications.sender import open_senders
@@ -34,8 +38,9 @@ def main() -> int:
             counts = run_round(store, settings, senders, clock=clock, with_flows=arguments.with_flows)
     except FlowBusyError:
         return 0
-    except WarehouseError as error:
-        sys.stderr.write(f"{error.message}\n")
+    except (WarehouseError, ValidationError) as error:
+        reason = error.message if isinstance(error, WarehouseError) else explain_settings(error)
+        sys.stderr.write(f"{printable(reason)}\n")
         return 1
     logger.info("notifications: %s", counts)
     return 0

@@ -61,7 +61,7 @@ def has_work(session: Session, settings: NotifySettings, now: datetime, *, with_
     if newest - outbox.last_ledger_id > LEDGER_BATCH:
         return True
     news = _collect(session, settings, outbox, newest, now, with_flows=with_flows)
-    return bool(find_untold(session, [one.key for one in news]))
+    return bool(find_untold(session, [one.key for one in news if not outbox.is_paused(one.kind, now)]))
 
 
 def run_round(
@@ -129,11 +129,16 @@ def _queue_news(
             outbox.first_ledger_id = outbox.last_ledger_id = newest
         until = min(newest, outbox.last_ledger_id + LEDGER_BATCH)
         news = _collect(session, settings, outbox, until, now, with_flows=with_flows)
-        told = [one for one in news if mark_told(session, one.key, now)]
+        paused = [one for one in news if outbox.is_paused(one.kind, now)]
+        waits = bool(find_untold(session, [one.key for one in paused]))
+        told = [one for one in news if one not in paused and mark_told(session, one.key, now)]
         for notice in write_notices(told):
             targets = [Target(address, now) for address in addresses]
             outbox.add(Message(new_id("ntf"), notice.kind, notice.title, notice.text, now, targets))
             counts["queued"] += 1
+        if waits:  # read again in a minute: what was told is known by its key
+            write_outbox(session, outbox, now)
+            return False
         outbox.last_ledger_id = until
         write_outbox(session, outbox, now)
         return until < newest

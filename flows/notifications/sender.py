@@ -35,7 +35,7 @@ class Sender:
             scheme = re.match(r"[a-z][a-z0-9]{0,20}(?=s?://)", url)
             kind = f" ({scheme[0]}://...)" if scheme else ""
             raise SetupError(
-                f"SOCIALFLOW_NOTIFY_URLS: address {number}{kind} is none that apprise knows: "
+                f"SOCIALFLOW_NOTIFY_URLS: address {number}{kind} is not one that apprise knows: "
                 "see https://appriseit.com for the notation of each service"
             )
         self.url = url

@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from connectors.settings import explain_settings
 from warehouse.errors import SetupError
 from warehouse.planning.news import NEWS_KINDS, NewsKind
 
@@ -21,7 +22,8 @@ class NotifySettings(BaseSettings):
         description="Addresses in apprise's notation, such as mailto://... or slack://..., separated by spaces.",
     )
     about: Annotated[tuple[NewsKind, ...], NoDecode] = Field(
-        default=NEWS_KINDS, description=f"What is told, separated by spaces: {' '.join(NEWS_KINDS)}."
+        default=NEWS_KINDS,
+        description=f"What people are notified about, separated by spaces: {' '.join(NEWS_KINDS)}.",
     )
 
     @field_validator("about", mode="before")
@@ -40,5 +42,4 @@ def read_settings() -> NotifySettings:
     try:
         return NotifySettings()
     except ValidationError as error:
-        reasons = (f"SOCIALFLOW_NOTIFY_{str(one['loc'][0]).upper()}: {one['msg']}" for one in error.errors())
-        raise SetupError("; ".join(reasons)) from None
+        raise SetupError(explain_settings(error)) from None

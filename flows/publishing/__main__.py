@@ -16,7 +16,11 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pydantic import ValidationError
+
 from connectors.logs import configure_logs
+from connectors.printable import printable
+from connectors.settings import explain_settings
 from flows.publishing.service import publish_for
 from flows.resources import open_resources
 from warehouse.errors import WarehouseError
@@ -42,8 +46,9 @@ def main() -> int:
     spread = random.uniform(1 - SPREAD, 1 + SPREAD)  # noqa: S311 (spreads restarts, guards nothing)
     try:
         asyncio.run(_publish(timedelta(hours=arguments.hours * spread), arguments.ready_file))
-    except WarehouseError as error:
-        sys.stderr.write(f"{error.message}\n")
+    except (WarehouseError, ValidationError) as error:
+        reason = error.message if isinstance(error, WarehouseError) else explain_settings(error)
+        sys.stderr.write(f"{printable(reason)}\n")
         return 1
     return 0
 

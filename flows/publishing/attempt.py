@@ -206,4 +206,4 @@ def next_look(waited: timedelta) -> timedelta:
 
 
 def _by_hand(message: str) -> str:
-    return f"{message}. Look on the platform, then resolve it: published, send or discard"
+    return f"{message}. Check the platform, then resolve it: published, send or discard"

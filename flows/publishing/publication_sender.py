@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from warehouse.store.publishing.claims import ClaimedPublication
     from warehouse.store.publishing.outcomes import Granted, OutcomeKind
 
+    Act = Callable[[Connector], Awaitable[Outcome]]
+
 logger = logging.getLogger(__name__)
 
 CREDENTIALS_AGE = timedelta(seconds=5)
@@ -113,21 +115,22 @@ class PublicationSender:
             if self._clock() - asked_at >= self._settings.lease:
                 # The machine was suspended in between: another publisher may have taken over and sent it.
                 return Outcome(publication.id, "unknown", "lease_lost", "its lease ended before it was sent")
-            ids = {"publication_id": publication.id, "account_id": publication.account_id}
-            with span("publish.attempt", platform=str(platform), attempt=granted.attempt, **ids) as current:
-                outcome = await send(
-                    opened,
-                    replace(request, state=progress.state),
-                    publication,
-                    attempt=granted.attempt,
-                    settings=self._settings,
-                    clock=self._clock,
-                )
-                current.note(outcome=outcome.kind, code=outcome.code)
-                return outcome
+            return await send(
+                opened,
+                replace(request, state=progress.state),
+                publication,
+                attempt=granted.attempt,
+                settings=self._settings,
+                clock=self._clock,
+            )
 
-        wait = compute_backoff(granted.attempt)
-        outcome = await self._with_fresh_token(publication, connector, act, again="retry", wait=wait)
+        outcome = await self._with_fresh_token(
+            publication,
+            connector,
+            _trace("publish.attempt", publication, granted.attempt, act),
+            again="retry",
+            wait=compute_backoff(granted.attempt),
+        )
         return _count_parts(publication, progress, outcome, self._clock())
 
     async def find_out(self, publication: ClaimedPublication) -> Outcome:
@@ -148,22 +151,23 @@ class PublicationSender:
         )
 
         async def act(opened: Connector) -> Outcome:
-            ids = {"publication_id": publication.id, "account_id": publication.account_id}
-            with span("publish.lookup", platform=str(publication.platform), **ids) as current:
-                outcome = await find_out(
-                    opened,
-                    replace(request, state=progress.state),
-                    publication,
-                    settings=self._settings,
-                    clock=self._clock,
-                    others_settling=others.settling,
-                )
-                current.note(outcome=outcome.kind, code=outcome.code)
-                return outcome
+            return await find_out(
+                opened,
+                replace(request, state=progress.state),
+                publication,
+                settings=self._settings,
+                clock=self._clock,
+                others_settling=others.settling,
+            )
 
         waited = self._clock() - (publication.unknown_since or self._clock())
-        wait = max(compute_backoff(1), next_look(waited))
-        outcome = await self._with_fresh_token(publication, connector, act, again="still_unknown", wait=wait)
+        outcome = await self._with_fresh_token(
+            publication,
+            connector,
+            _trace("publish.lookup", publication, publication.attempts, act),
+            again="still_unknown",
+            wait=max(compute_backoff(1), next_look(waited)),
+        )
         outcome = _count_parts(publication, progress, outcome, self._clock())
         if outcome.code == "token_refresh_failed" and waited > self._settings.unknown_limit:
             return replace(outcome, kind="needs_review", next_at=None)
@@ -179,7 +183,7 @@ class PublicationSender:
         if publication.attempts > 1:
             outcome = replace(outcome, next_at=self._clock() + compute_backoff(publication.attempts - 1))
         if unfinished := progress.state.get("unfinished"):
-            return replace(outcome, message=f"{unfinished}: it goes on from there")
+            return replace(outcome, message=f"{unfinished}: sending continues there")
         counts = outcome.parts
         if counts is None or not counts.out:
             return outcome
@@ -193,14 +197,14 @@ class PublicationSender:
             told.append(
                 f"{name_parts(counts.before + 1, counts.out)} {_was(counts.out - counts.before)} found ({found})"
             )
-        told.append(f"part {counts.out + 1} of {counts.total} is not there: it goes on from there")
+        told.append(f"part {counts.out + 1} of {counts.total} is not there: sending continues there")
         return replace(outcome, message=", ".join(told))
 
     async def _with_fresh_token(
         self,
         publication: ClaimedPublication,
         connector: Connector,
-        act: Callable[[Connector], Awaitable[Outcome]],
+        act: Act,
         *,
         again: OutcomeKind,
         wait: timedelta,
@@ -241,7 +245,7 @@ class PublicationSender:
             self._connectors.pop(publication.account_id, None)
             if await give_up_token(self._store, connector.account, error, clock=self._clock):
                 return _give_up(publication, error, again)
-            message = f"{error.message}; the account has been given another token meanwhile"
+            message = f"{error.message}; the account got another token in the meantime"
             return Outcome(publication.id, again, "token_replaced", message, now + wait)
 
     async def _open(self, account_id: str) -> Connector:
@@ -275,6 +279,24 @@ class PublicationSender:
             save_state=progress.save,
             written=publication.content,
         )
+
+
+def _trace(name: str, publication: ClaimedPublication, attempt: int, act: Act) -> Act:
+    """Return the action with a span around each call, which notes the outcome."""
+
+    async def traced(connector: Connector) -> Outcome:
+        with span(
+            name,
+            platform=publication.platform,
+            publication_id=publication.id,
+            account_id=publication.account_id,
+            attempt=attempt,
+        ) as current:
+            outcome = await act(connector)
+            current.note(outcome=outcome.kind, code=outcome.code)
+            return outcome
+
+    return traced
 
 
 def _pin_media(content: PostContent, approved: Mapping[str, str]) -> PostContent:
@@ -349,5 +371,5 @@ def _give_up(publication: ClaimedPublication, error: ConnectorError, again: Outc
     """The token is rejected for good: nothing was sent, or nothing can be looked up."""
     if again == "retry":
         return Outcome(publication.id, "failed", error.code, f"{error.message}; connect the account again")
-    message = f"{error.message}: the platform cannot be asked. Connect the account again, look there, then resolve it"
+    message = f"{error.message}: the platform cannot be queried. Reconnect the account, check there, then resolve it"
     return Outcome(publication.id, "needs_review", error.code, message)

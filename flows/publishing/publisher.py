@@ -185,7 +185,9 @@ class Publisher:
         """Return whether this process's clock agrees with the store's; if not, release everything claimed."""
         if self._clock.is_trusted:
             if not self._was_trusted:
-                logger.warning("the clock of this machine agrees with the store's again: publishing goes on")
+                logger.warning(
+                    "the clock of this machine agrees with the store's again: publishing continues"
+                )
             self._was_trusted = True
             return True
         if self._was_trusted:
@@ -359,6 +361,8 @@ class Publisher:
         self.report.outcomes[outcome.kind] += 1
         if outcome.kind in {"failed", "unknown", "needs_review"}:
             logger.warning("publication %s: %s: %s", outcome.publication_id, outcome.kind, outcome.message)
+        else:
+            logger.info("publication %s: %s", outcome.publication_id, outcome.kind)
 
     async def _renew_forever(self) -> None:
         """Extend the leases of publications in progress; without this, others would take them over."""
@@ -389,7 +393,7 @@ class Publisher:
         for publication_id in ids:
             task = self._tasks.get(publication_id)
             if task is not None and publication_id not in self._recording:
-                logger.warning("the lease on publication %s was lost; its send is broken off", publication_id)
+                logger.warning("the lease on publication %s was lost; its send is aborted", publication_id)
                 task.cancel()
 
     def _renew(self, ids: list[str]) -> set[str]:
@@ -430,8 +434,15 @@ class Publisher:
         now = self._clock()
         with self._store.write() as session:
             known = beat(session, self.owner, now, clock_skew=self._clock.skew, report=report)
+            outdated = self._store.is_outdated(session)
         if known:
             write_last_beat(self._store, now)
+        if outdated and not self._stopping.is_set():
+            # Made for the tables as they were. A new process is the new program, or is refused at its start.
+            logger.error(
+                "another version updated the store while this publisher ran: it finishes what it sends, and ends"
+            )
+            self.stop()
         return known
 
     async def _end(self) -> None:

@@ -10,7 +10,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from connectors.webhooks.settings import WebhookSettings
-from flows.notifications.beside import notify_beside
+from flows.notifications.starter import keep_notifying
 from flows.publishing.publisher import Publisher
 from flows.publishing.settings import PublisherSettings
 from flows.publishing.webhook_deliverer import deliver_beside
@@ -52,7 +52,7 @@ async def publish_for(
     )
     on_start(publisher)
     async with (
-        notify_beside(resources.store, clock=clock),
+        keep_notifying(resources.store, clock=clock),
         deliver_beside(resources.store, WebhookSettings(), clock=clock) as deliverer,
     ):
         report = await publisher.run(clock() + duration)

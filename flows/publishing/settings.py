@@ -17,7 +17,7 @@ class PublisherSettings(BaseSettings):
 
     lease: Duration = Field(
         default=timedelta(seconds=90),
-        description="After this long without a renewal, what a publisher was sending is looked up by others.",
+        description="After this long without a renewal, what a publisher was sending is looked up by another one.",
     )
     look_ahead: Duration = Field(
         default=timedelta(seconds=3), description="How long before its time a publication is claimed."

@@ -84,7 +84,7 @@ def is_free(host: str, port: int) -> bool:
             probe.bind(address)
     except socket.gaierror:
         raise SetupError(
-            f"{host!r} is no address to listen on: use 127.0.0.1, or a name of this machine"
+            f"{host!r} is not an address to listen on: use 127.0.0.1, or a name of this machine"
         ) from None
     except PermissionError:
         raise SetupError(f"not allowed to listen on port {port}: choose one above 1023") from None

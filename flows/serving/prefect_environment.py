@@ -86,8 +86,6 @@ def child_environment(home: Path, settings: FlowSettings) -> dict[str, str]:
             "PYTHONUNBUFFERED": "1",
             # One malloc arena per thread costs the server and the API tens of megabytes.
             "MALLOC_ARENA_MAX": "2",
-            # The timing run processes several batches in parallel; OpenBLAS's own threads would only contend.
-            "OPENBLAS_NUM_THREADS": os.environ.get("OPENBLAS_NUM_THREADS", "1"),
             **prefect_environment(home, settings.prefect_url),
             SERVER_AUTH: auth,
             CLIENT_AUTH: auth,

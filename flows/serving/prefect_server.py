@@ -20,7 +20,7 @@ from flows.settings import FlowSettings
 
 WORKER_POLL = timedelta(seconds=1)
 _MIGRATE = (
-    "import asyncio; from prefect.server.database import provide_database_interface as database; "
+    "import flows, asyncio; from prefect.server.database import provide_database_interface as database; "
     "asyncio.run(database().create_db())"
 )
 

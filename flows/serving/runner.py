@@ -75,7 +75,7 @@ def build_deployment(scheduled: ScheduledFlow) -> RunnerDeployment:
     if scheduled.parameters is not None:
         schema = getattr(parameters, scheduled.parameters).model_json_schema()
         # Prefect sets this attribute only from an imported flow. Tested with a real server.
-        deployment._parameter_openapi_schema = ClosedSchema(  # noqa: SLF001
+        deployment._parameter_openapi_schema = ClosedSchema(  # noqa: SLF001 (see above)
             title="Parameters",
             type="object",
             properties=schema["properties"],

@@ -27,7 +27,7 @@ def find_flow(deployment: str) -> Any:  # noqa: ANN401 (Prefect's Flow, which is
     for scheduled in (*SCHEDULED_FLOWS, *REACTING_FLOWS):
         if scheduled.name == deployment:
             return getattr(import_module(scheduled.module), scheduled.function)
-    raise ValueError(f"{deployment!r} is no deployment of SocialFlow: the runner starts only its own")
+    raise ValueError(f"{deployment!r} is not a deployment of SocialFlow: the runner starts only its own")
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 (see above)

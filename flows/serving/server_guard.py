@@ -66,7 +66,7 @@ def _refuse_steps(body: bytes | None) -> tuple[int, str] | None:
     try:
         wanted = json.loads(body or b"{}")
     except (ValueError, RecursionError):
-        return 422, "the body is no JSON"
+        return 422, "the body is not JSON"
     if isinstance(wanted, dict) and wanted.get("pull_steps"):
         return 403, "deployments of SocialFlow run no steps (pull_steps): its code is installed, not pulled"
     return None

@@ -70,11 +70,11 @@ def _sync(resources: Resources) -> dict[str, str]:
     from warehouse.lake.dimensions import (  # noqa: PLC0415 (see flows.resources)
         find_unknown_zones,
         sync_accounts,
-        sync_deletions,
+        sync_marks,
     )
 
     sync_accounts(resources.store, resources.lake)
-    sync_deletions(resources.store, resources.lake)
+    sync_marks(resources.store, resources.lake)
     return find_unknown_zones(resources.store)
 
 

@@ -49,6 +49,7 @@ ACCEPTED_SCOPES = {
     "retry_post": {"write"},
     "resolve_publication": {"write"},
     "unpublish_post": {"write"},
+    "mark_post_paid": {"write"},
     "validate_post": {"write"},
     "approve_post": {"approve"},
     "upload_media": {"write"},

@@ -83,6 +83,7 @@ PREPARED: dict[str, Callable[[Tenant, dict[str, str], Any], Any]] = {
     "retry_post": fail_publication,
     "undo_import": fail_import,
     "unpublish_post": publish_by_hand,
+    "mark_post_paid": publish_by_hand,
     "list_boards": connect_pinterest,
     "resolve_publication": leave_unclear,
 }

@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from tests.api.harness import RunningServer, SettableClock
-from warehouse.store.access.api_keys import DEFAULT_SCOPES, create_api_key
+from warehouse.store.access.api_keys import create_api_key
 from warehouse.store.access.workspaces import DEFAULT_WORKSPACE_ID
 
 if TYPE_CHECKING:
@@ -37,7 +37,8 @@ def april(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     with RunningServer(tmp_path_factory.mktemp("april"), SettableClock(APRIL)) as server:
         store = server.services.store
         with store.write() as session:
-            key = create_api_key(session, store.cipher, DEFAULT_WORKSPACE_ID, "test", DEFAULT_SCOPES, APRIL)
+            scopes = ("read", "write", "analytics", "accounts")
+            key = create_api_key(session, store.cipher, DEFAULT_WORKSPACE_ID, "test", scopes, APRIL)
         values = {
             "https://api.socialflow.io": server.url,
             "your_api_key": key.api_key,

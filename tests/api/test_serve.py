@@ -10,13 +10,44 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SCRIPT = """
-import asyncio, sys
+import asyncio, os, sys
 from datetime import UTC, datetime
 import httpx
 from api.serve import create_app
 from warehouse.store.access.api_keys import SCOPES, create_api_key
 
+async def start(**settings):
+    "Return what the server is told of a start with these settings."
+    told = []
+    os.environ.update(settings)
+    async def receive():
+        return {"type": "lifespan.startup"}
+    async def send(message):
+        told.append(message)
+    try:
+        await create_app()({"type": "lifespan", "state": {}}, receive, send)
+    except SystemExit as end:
+        return str(end)
+    except Exception:
+        pass
+    finally:
+        for name in settings:
+            del os.environ[name]
+    (message,) = told
+    assert message["type"] == "lifespan.startup.failed"
+    return message["message"]
+
+async def refused():
+    said = await start(SOCIALFLOW_KEEP_FINDINGS="abc")
+    assert said.startswith("SOCIALFLOW_KEEP_FINDINGS: ") and "\\n" not in said, said
+    said = await start(SOCIALFLOW_API_RATE_LIMIT_STORAGE="redsi://:geheim@host:1/0")
+    assert said.startswith("SOCIALFLOW_API_RATE_LIMIT_STORAGE: ") and "geheim" not in said, said
+    said = await start(SOCIALFLOW_DATABASE_URL="postgresql://someone:geheim@127.0.0.1:9/store")
+    assert said.startswith("cannot use the store at postgresql://someone:***@") and "refused" in said, said
+    assert "geheim" not in said and "\\n" not in said, said
+
 async def main():
+    await refused()
     app = create_app()
     async with app.router.lifespan_context(app):
         services = app.state.services

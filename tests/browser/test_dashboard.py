@@ -193,7 +193,7 @@ def test_a_post_is_written_with_counts_a_picture_and_a_preview(scene: Scene, pag
     page.wait_for("document.querySelector('[aria-controls=only-mastodon] .dotted') !== null")
     page.wait_for("document.getElementById('submit').textContent.includes('09:30 Berlin')")
     page.evaluate("document.getElementById('submit').click()")
-    page.wait_for("document.querySelector('.done')?.textContent.includes('It goes out')")
+    page.wait_for("document.querySelector('.done')?.textContent.includes('It will be published')")
     post = scheduled(scene, "A cup for the rain.")
     assert (post["status"], post["scheduled_at"]) == ("scheduled", "2026-03-05T08:30:00Z")
     assert [item["alt_text"] for item in post["media"]] == ["Rain on a window"]

@@ -32,7 +32,7 @@ import httpx
 from sqlalchemy import select
 
 from tests.chaos.cluster import Cluster, run_cluster
-from tests.chaos.ingest_judge import judge_marks
+from tests.chaos.ingest_judge import judge_keys, judge_marks
 from tests.chaos.networks import find_obstacle
 from tests.chaos.storm import OPEN, Plan, Verdict, connect_all, judge
 from warehouse.lake.connect import Lake
@@ -509,17 +509,7 @@ def compare(
     tell_latest(store, texts, late, result)
     with Lake.open(cluster.settings) as lake:
         verdict.problems += judge_marks(store, lake)
-        for table, key in {
-            "raw.post_snapshots": "publication_id, captured_at",
-            "raw.account_snapshots": "account_id, captured_at",
-            "dims.publications": "publication_id",
-            "dims.accounts": "account_id",
-        }.items():
-            (row,) = lake.query(
-                f"SELECT count(*) AS n FROM (SELECT {key} FROM {table} GROUP BY ALL HAVING count(*) > 1)"  # noqa: S608 (names from above)
-            )
-            if row["n"]:
-                verdict.problems.append(f"{row['n']} keys of {table} are there more than once")
+        verdict.problems += judge_keys(lake)
         (row,) = lake.query("SELECT count(*) AS n FROM raw.post_snapshots")
         result.figures["snapshots"] = row["n"]
 

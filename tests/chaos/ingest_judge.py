@@ -57,7 +57,7 @@ def judge(
     Returns what is wrong, and figures.
     """
     figures: dict[str, int] = {}
-    problems = judge_marks(store, lake) + _judge_keys(lake)
+    problems = judge_marks(store, lake) + judge_keys(lake)
     problems += _judge_plan(store, lake, posts, figures) + _judge_counters(store, lake, world)
     problems += _judge_files(lake, folder, figures)
     kept = _read_marts(lake)
@@ -69,7 +69,8 @@ def judge(
     return problems, figures
 
 
-def _judge_keys(lake: Lake) -> list[str]:
+def judge_keys(lake: Lake) -> list[str]:
+    """Return the tables of the lake in which a key is there more than once."""
     doubled = []
     for table, key in {
         "raw.post_snapshots": "publication_id, captured_at",

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 P = Platform
 EDITING = [platform for platform, connector in CONNECTORS.items() if connector.capabilities.editing]
-WRITES = "edit"
 
 
 @pytest.fixture

@@ -27,7 +27,6 @@ from prefect.exceptions import PrefectHTTPStatusError
 from prefect.flow_engine import run_flow_async
 from prefect.settings import PREFECT_API_DATABASE_CONNECTION_URL, PREFECT_HOME, PREFECT_LOCAL_STORAGE_PATH
 from prefect.states import Crashed, Pending, Running
-from prefect.testing.utilities import prefect_test_harness
 from sqlalchemy import select
 
 from connectors.registry import ConnectorPool
@@ -71,6 +70,9 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def prefect_server() -> Iterator[None]:
+    # Imports Prefect's whole server: each worker collects this file, and one runs it.
+    from prefect.testing.utilities import prefect_test_harness  # noqa: PLC0415 (see above)
+
     with prefect_test_harness(server_startup_timeout=60):
         yield
 

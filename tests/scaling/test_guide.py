@@ -273,7 +273,8 @@ def test_the_guide_makes_a_cluster_that_publishes_and_measures(  # noqa: PLR0915
             for _ in range(5):
                 plan.schedule(datetime.now(UTC) + timedelta(seconds=20))
 
-        cluster.start("worker", "worker")
+        for number in range(2):
+            cluster.start("worker", f"worker-{number}")
         cluster.start("publisher", "publisher")
         for number, api_port in enumerate(api_ports):
             cluster.start("api", f"api-{number}", API_PORT=str(api_port))

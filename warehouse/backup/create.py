@@ -10,6 +10,7 @@ nightly maintenance from deleting any meanwhile.
 
 from __future__ import annotations
 
+import glob
 import io
 import os
 import shutil
@@ -17,7 +18,7 @@ import sqlite3
 import tarfile
 import tempfile
 from contextlib import closing, contextmanager, suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from pathlib import Path, PurePosixPath
 from typing import IO, TYPE_CHECKING
@@ -51,6 +52,7 @@ from warehouse.store.audit.log import record
 from warehouse.store.crypto import NEXT_KEY, Cipher, load_secret
 from warehouse.store.database import Store
 from warehouse.store.installation import read_generation
+from warehouse.upgrades import plan_upgrade
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -58,6 +60,10 @@ if TYPE_CHECKING:
     from pyarrow.fs import FileSystem
 
     from warehouse.settings import WarehouseSettings
+
+
+LEFTOVER_AGE = timedelta(days=1)
+"""Age from which unfinished files beside a backup count as left over."""
 
 
 def create_backup(
@@ -74,13 +80,18 @@ def create_backup(
     where a part cannot be read, InvalidInputError where a file cannot be written, ConflictError where the key is
     being rotated. The audit log records that a backup was begun, in the backup too.
     """
-    with Store.open(settings, create=False) as store:
-        path = store.file
-        if path is None and store.dialect == "sqlite":
-            raise SetupError("a store in memory cannot be backed up")
-        with store.read() as session:
-            generation = read_generation(session)
-        _record_start(store, target, with_key=with_key, key_file=key_file, say=say)
+    path, generation = _find_store(settings), 1
+    if not plan_upgrade(settings).store_steps:
+        with Store.open(settings, create=False) as store:
+            with store.read() as session:
+                generation = read_generation(session)
+            _record_start(store, target, with_key=with_key, key_file=key_file, say=say)
+    elif path is None:
+        raise SetupError(
+            "the store on PostgreSQL is of an older version: back it up with the version that runs it (or with "
+            "pg_dump), then upgrade"
+        )
+    _remove_leftovers(target)
     with write_beside(target) as unfinished, _make_folder(target) as work:
         descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "wb") as file:
@@ -116,6 +127,20 @@ def create_backup(
             file.flush()
             os.fsync(file.fileno())
     return manifest
+
+
+def _find_store(settings: WarehouseSettings) -> Path | None:
+    """Return the store's file; None on PostgreSQL. Raises SetupError.
+
+    The file of an older version is copied as it is: a backup is taken before the upgrade, with the new program.
+    """
+    url = settings.resolved_database_url
+    if not url.startswith("sqlite:"):
+        return None
+    path = Path(url.removeprefix("sqlite:///"))
+    if path.name == ":memory:" or url == "sqlite://":
+        raise SetupError("a store in memory cannot be backed up")
+    return path
 
 
 def _record_start(
@@ -189,7 +214,7 @@ def media_folder(settings: WarehouseSettings) -> Path | None:
 
 
 def copy_sqlite(source: Path, target: Path) -> None:
-    """Copy a database as of one moment, beside its writers. Raises SetupError."""
+    """Copy a database as of one moment, while others write to it. Raises SetupError."""
     try:
         with (
             closing(sqlite3.connect(f"{source.resolve().as_uri()}?mode=ro", uri=True, timeout=60)) as reading,
@@ -311,6 +336,15 @@ def _make_folder(target: Path) -> Iterator[Path]:
     """Yield a folder beside `target`, where there is room for copies; removed at the end."""
     with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as name:
         yield Path(name)
+
+
+def _remove_leftovers(target: Path) -> None:
+    """Remove what backups of this name that were killed have left: each may be as large as the installation."""
+    before = datetime.now(UTC).timestamp() - LEFTOVER_AGE.total_seconds()
+    for path in target.parent.glob(f".{glob.escape(target.name)}.*"):
+        with suppress(OSError):
+            if path.stat().st_mtime < before:
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def _write_key(path: Path, secret: str) -> None:

@@ -1,4 +1,4 @@
-"""Restore a backup: unpack it beside its place, verify all of it, and only then put it there.
+"""Restore a backup: unpack it next to its place, verify all of it, and only then put it there.
 
 The restored store is marked: the first publisher looks up what may have been sent since the backup was made
 (`warehouse.store.installation`).
@@ -36,12 +36,13 @@ from warehouse.backup.manifest import (
 )
 from warehouse.errors import ConflictError, InvalidInputError, SetupError
 from warehouse.lake.attach import local_catalog
+from warehouse.lake.connect import Lake
 from warehouse.media_files import open_media_files
-from warehouse.move.lake import move_lake
+from warehouse.move.lake import move_lake, prepare_lake, read_lake
 from warehouse.move.media import move_media
-from warehouse.move.store import move_store
+from warehouse.move.store import move_store, require_new, settle
 from warehouse.store.audit.log import record
-from warehouse.store.crypto import Cipher
+from warehouse.store.crypto import Cipher, load_secret
 from warehouse.store.database import Store
 from warehouse.store.installation import mark_restored
 from warehouse.store.leases.work_leases import forget_all_work
@@ -84,7 +85,8 @@ def restore_backup(
             field="force",
         )
     places = _list_places(settings)
-    there = [path for path in places.values() if _is_used(path)]
+    # On servers the key's file may be there already, put there by hand or by an interrupted attempt: it is compared.
+    there = [path for name, path in places.items() if _is_used(path) and (local or name != KEY)]
     if there and not force:
         raise ConflictError(
             f"{there[0]} exists already: restore into an empty home (SOCIALFLOW_HOME), or use --force, which moves "
@@ -92,6 +94,10 @@ def restore_backup(
             code="home_not_empty",
         )
     settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for left in settings.home.glob(
+        ".restore-*"
+    ):  # of one that was killed: a whole installation, with its key
+        shutil.rmtree(left, ignore_errors=True)
     with tempfile.TemporaryDirectory(prefix=".restore-", dir=settings.home) as name:
         staged = Path(name)
         say("unpacking and verifying ...")
@@ -100,12 +106,10 @@ def restore_backup(
         _verify_store(staged, manifest, secret)
         if manifest.lake_rows is not None:
             _verify_lake(settings, staged, manifest.lake_rows)
-        _prepare_store(settings, staged, secret, manifest.made_at)
+        _prepare_store(settings, staged, secret, manifest.made_at, local=local)
         say("putting it in its place ...")
         if not local:
-            _place_on_servers(
-                settings, staged, places, secret, with_lake=manifest.lake_rows is not None, say=say
-            )
+            _place_on_servers(settings, staged, places, secret, manifest, say=say)
             return Restored(manifest, None)
         aside = _move_aside(settings, places) if there else None
         _place(staged, places)
@@ -250,15 +254,24 @@ def _compare(what: str, expected: dict[str, int], rows: dict[str, int]) -> None:
             )
 
 
-def _prepare_store(settings: WarehouseSettings, staged: Path, secret: str, made_at: datetime) -> None:
-    """Bring the store to this version's schema and mark it as restored. Raises SetupError."""
+def _prepare_store(
+    settings: WarehouseSettings, staged: Path, secret: str, made_at: datetime, *, local: bool
+) -> None:
+    """Bring the store to this version's schema and mark it as restored. Raises SetupError.
+
+    For servers the audit log tells of the restore when all is there: prepared again, the same backup must be the same.
+    """
     with Store.open(_stage(settings, staged, secret)) as store:
         mark_restored(store, made_at)
         with store.write() as session:
             forget_all_work(session)
-            record(
-                session, "backup_restored", None, datetime.now(UTC), detail={"made_at": made_at.isoformat()}
-            )
+        if local:
+            _record(store, made_at)
+
+
+def _record(store: Store, made_at: datetime) -> None:
+    with store.write() as session:
+        record(session, "backup_restored", None, datetime.now(UTC), detail={"made_at": made_at.isoformat()})
 
 
 def _stage(settings: WarehouseSettings, staged: Path, secret: str) -> WarehouseSettings:
@@ -281,26 +294,36 @@ def _place_on_servers(
     staged: Path,
     places: dict[str, Path],
     secret: str,
+    manifest: Manifest,
     *,
-    with_lake: bool,
     say: Callable[[str], None],
 ) -> None:
-    """Copy the unpacked backup into empty databases and buckets, and compare every table there."""
+    """Copy the unpacked backup into empty databases and buckets, and compare every table there.
+
+    Interrupted, it goes on with what is missing when the same backup is restored again.
+    """
+    source = _stage(settings, staged, secret)
     if KEY in places and not places[KEY].exists():
         _place(staged, {KEY: places[KEY]})
-    source = _stage(settings, staged, secret)
+    # Compared before the store is opened, which remembers the key of its creation.
+    if Cipher(load_secret(settings)).fingerprint != Cipher(secret).fingerprint:
+        raise InvalidInputError(
+            "the key of this place is not the backup's: set SOCIALFLOW_SECRET_KEY or SOCIALFLOW_SECRET_KEY_FILE to "
+            "that of the backup, or remove the home's secret.key; nothing was changed",
+            field="key_file",
+            code="wrong_key",
+        )
     with Store.open(source) as old, Store.open(settings) as new:
-        if old.cipher.fingerprint != new.cipher.fingerprint:
-            raise InvalidInputError(
-                "the key of this place is not the backup's: set SOCIALFLOW_SECRET_KEY or SOCIALFLOW_SECRET_KEY_FILE to "
-                "that of the backup",
-                field="key_file",
-                code="wrong_key",
-            )
-        move_store(old, new, say=say, with_place=True)
-        if with_lake:
+        require_new(new)
+        if manifest.lake_rows is not None:
+            Lake.open(source).close()  # brings a lake of an older version to this one's tables
+            prepare_lake(settings, read_lake(source))
+        move_store(old, new, say=say)
+        if manifest.lake_rows is not None:
             move_lake(source, settings, say=say)
         move_media(old, open_media_files(source), open_media_files(settings), say=say)
+        settle(old, new, with_place=True)
+        _record(new, manifest.made_at)
 
 
 def _move_aside(settings: WarehouseSettings, places: dict[str, Path]) -> Path:

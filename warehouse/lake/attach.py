@@ -237,9 +237,14 @@ def _attach(connection: duckdb.DuckDBPyConnection, settings: WarehouseSettings, 
             raise InvalidInputError(
                 f"{_first_line(error).rpartition(': ')[2]}: {remedy}", field="as_of"
             ) from None
-        raise SetupError(
-            f"cannot open the lake at {describe_lake(settings)}: {_hide_password(_first_line(error), settings)}"
-        ) from None
+        raise refuse_catalog(error, settings) from None
+
+
+def refuse_catalog(error: duckdb.Error, settings: WarehouseSettings) -> SetupError:
+    """Return the error of a catalog that cannot be opened, without its password."""
+    return SetupError(
+        f"cannot open the lake at {describe_lake(settings)}: {_hide_password(_first_line(error), settings)}"
+    )
 
 
 def _first_line(error: Exception) -> str:

@@ -232,7 +232,7 @@ def _require_newest(version: int, shown: str) -> None:
     if version < NEWEST_VERSION:
         raise SetupError(
             f"the lake at {shown} is of an older version ({version}, needed {NEWEST_VERSION}): "
-            "run `socialflow up` once to update it"
+            "run `socialflow upgrade`"
         )
 
 
@@ -263,10 +263,22 @@ def _create_or_migrate(settings: WarehouseSettings, lock: WriteLock, threads: in
             for name in migrate(cursor, describe_lake(settings)):
                 _logger.info("lake migration %s applied", name)
             cursor.close()
+        except (duckdb.IOException, duckdb.HTTPException) as error:
+            connection.close()
+            raise SetupError(
+                f"the lake's tables cannot be written to {settings.resolved_lake_data_path}: {_last_line(error)}; does "
+                "the folder or bucket of SOCIALFLOW_LAKE_DATA_PATH exist, and may this program write there "
+                "(SOCIALFLOW_LAKE_S3_*)? Nothing was changed"
+            ) from error
         except BaseException:
             connection.close()
             raise
     return connection
+
+
+def _last_line(error: Exception) -> str:
+    """Return a storage service's own words, which DuckDB puts after the address."""
+    return str(error).strip().splitlines()[-1][:200]
 
 
 def _refuse_lost_catalog(settings: WarehouseSettings) -> None:

@@ -2,7 +2,7 @@
 
 A read-only ATTACH is not enough: table functions such as sqlite_scan open any file (including the operational store),
 DuckLake's maintenance functions delete files, and the catalog's own database, which in PostgreSQL may also be the
-operational store's, is attached beside the lake. So the connection can access only files in the lake's data folder,
+operational store's, is attached with the lake. So the connection can access only files in the lake's data folder,
 only table functions known to be harmless, and only the lake's tables.
 """
 
@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import orjson
 
-from warehouse.errors import InvalidInputError
-from warehouse.lake.attach import attach_lake, read_snapshot
+from warehouse.errors import InvalidInputError, SetupError
+from warehouse.lake.attach import attach_lake, describe_lake, read_snapshot
 from warehouse.lake.connect import fetch_rows
+from warehouse.lake.migrate import check_version
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -108,7 +109,7 @@ def ask(
 ) -> Iterator[Answer]:
     """Run one read-only statement on the lake and yield its result, to be read inside the block.
 
-    Tables are named as in docs/warehouse.md (marts.publication_latest, ...). Works beside running writers; reads one
+    Tables are named as in docs/warehouse.md (marts.publication_latest, ...). Works while others write; reads one
     snapshot of the lake, the newest or the one of `as_of`. The block may take `seconds`.
 
     Raises InvalidInputError: not one read-only statement, an error of DuckDB (with its message), no such snapshot, or
@@ -151,19 +152,19 @@ def ask(
         connection.close()
 
 
-def run_sql(
-    settings: WarehouseSettings, sql: str, *, limit: int | None = None, as_of: AsOf | None = None
-) -> tuple[list[str], list[tuple[Any, ...]]]:
-    """Run one read-only statement like `ask` and return (column names, at most `limit` rows)."""
-    with ask(settings, sql, as_of=as_of) as answer:
-        return answer.columns, list(answer.rows(limit))
-
-
 def open_console(settings: WarehouseSettings, *, as_of: AsOf | None = None) -> DuckDBPyConnection:
-    """Return a read-only connection to the lake without access to other files and with locked settings."""
+    """Return a read-only connection to the lake without access to other files and with locked settings.
+
+    Raises SetupError for a lake of a newer version.
+    """
     connection = attach_lake(settings, read_only=True, as_of=as_of)
     data_path = settings.resolved_lake_data_path.replace("'", "''")
     connection.execute("USE lake")
+    try:
+        check_version(connection, describe_lake(settings))
+    except SetupError:
+        connection.close()
+        raise
     connection.execute("SET preserve_insertion_order = true")
     connection.execute(f"SET max_temp_directory_size = '{MOST_SPILLED}'")
     connection.execute(f"SET allowed_directories = ['{data_path}']")

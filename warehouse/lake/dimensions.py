@@ -1,4 +1,4 @@
-"""Accounts of the store as dimension rows of the lake, each with its one effective time zone; deleted publications.
+"""Accounts of the store as dimension rows of the lake, each with its one effective time zone; marks of publications.
 
 An account's time zone is its own, else its workspace's. This module is the only place that decides it; marts, the
 timing run and the API read dims.accounts.
@@ -16,8 +16,9 @@ from warehouse.sql import load_sql
 from warehouse.store.models import AccountRow, Publication, Workspace
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
+    import pyarrow as pa
     from duckdb import DuckDBPyConnection
     from sqlalchemy.orm import Session
 
@@ -25,9 +26,17 @@ if TYPE_CHECKING:
     from warehouse.store.database import Store
 
 
+_FEW = 500
+"""Workspaces that a statement names; for more it reads all."""
+
+
 def account_dims(session: Session, rows: Iterable[AccountRow]) -> list[AccountDim]:
     """Return the dimension rows of accounts, with the fields that analysts may see. Contains no credentials."""
-    zones = {row.id: row.timezone for row in session.execute(select(Workspace.id, Workspace.timezone))}
+    rows = list(rows)
+    workspaces = select(Workspace.id, Workspace.timezone)
+    if len(used := {row.workspace_id for row in rows}) <= _FEW:
+        workspaces = workspaces.where(Workspace.id.in_(used))
+    zones = {row.id: row.timezone for row in session.execute(workspaces)}
     return [
         AccountDim(
             account_id=row.id,
@@ -70,24 +79,60 @@ def find_unknown_zones(store: Store) -> dict[str, str]:
     return unknown
 
 
-def sync_deletions(store: Store, lake: Lake) -> int:
-    """Mark the publications that were found deleted on their platforms in the lake; return the number of new marks."""
+def sync_marks(store: Store, lake: Lake) -> int:
+    """Mark in the lake which publications were found deleted, and which a person marked as promoted or not.
+
+    A publication that was measured again after it was found deleted is no longer marked so. Writes nothing if there is
+    nothing to mark. Returns the number of changed rows.
+    """
     import pyarrow as pa  # noqa: PLC0415 (see sync_accounts)
 
-    query = select(Publication.id, Publication.platform_deleted_at).where(
+    deletions = select(Publication.id, Publication.platform_deleted_at).where(
         Publication.platform_deleted_at.is_not(None)
     )
+    promotions = select(Publication.id, Publication.marked_paid).where(Publication.marked_paid.is_not(None))
     with store.read() as session:
-        found = {row.id: row.platform_deleted_at for row in session.execute(query)}
-    if not found:
+        gone = {row.id: row.platform_deleted_at for row in session.execute(deletions)}
+        marked = {row.id: row.marked_paid for row in session.execute(promotions)}
+    (known,) = lake.query(load_sql("load/count_marks"))
+    work: list[tuple[str, pa.Table]] = []
+    if gone or known["deleted"]:
+        instants = pa.array(list(gone.values()), pa.timestamp("us", tz="UTC"))
+        ids = pa.array(list(gone), pa.string())
+        batch = pa.table({"publication_id": ids, "deleted_at": instants})
+        work += [("load/mark_deleted_publications", batch)] if gone else []
+        work += [("load/unmark_deleted_publications", batch)] if known["deleted"] else []
+    if marked or known["marked"]:
+        words = pa.array(list(marked.values()), pa.bool_())
+        work.append(
+            (
+                "load/mark_paid_publications",
+                pa.table({"publication_id": pa.array(list(marked), pa.string()), "marked_paid": words}),
+            )
+        )
+    return _update(lake, work)
+
+
+def mark_promoted(lake: Lake, publication_ids: Collection[str]) -> int:
+    """Mark publications in the lake that the platform reports as promoted; return the number of new marks."""
+    import pyarrow as pa  # noqa: PLC0415 (see sync_accounts)
+
+    batch = pa.table({"publication_id": pa.array(list(publication_ids), pa.string())})
+    return _update(lake, [("load/mark_promoted_publications", batch)] if publication_ids else [])
+
+
+def _update(lake: Lake, statements: list[tuple[str, pa.Table]]) -> int:
+    """Run statements that read `batch` in one transaction; return the number of changed rows."""
+    if not statements:
         return 0
-    instants = pa.array(list(found.values()), pa.timestamp("us", tz="UTC"))
-    batch = pa.table({"publication_id": list(found), "deleted_at": instants})
 
     def work(cursor: DuckDBPyConnection) -> int:
-        cursor.register("batch", batch)
-        row = cursor.execute(load_sql("load/mark_deleted_publications")).fetchone()
-        cursor.unregister("batch")
-        return int(row[0]) if row else 0
+        changed = 0
+        for name, batch in statements:
+            cursor.register("batch", batch)
+            row = cursor.execute(load_sql(name)).fetchone()
+            cursor.unregister("batch")
+            changed += int(row[0]) if row else 0
+        return changed
 
     return lake.run_write(work)

@@ -58,7 +58,7 @@ def maintain_lake(
 ) -> dict[str, Any]:
     """Delete expired payloads and findings, merge small files, expire old snapshots, delete unused files.
 
-    Safe beside readers and writers. `kept`: snapshots that incremental exports continue from. Without
+    Safe while others read and write. `kept`: snapshots that incremental exports continue from. Without
     `delete_files`, unused files stay for the next night: a backup is being made of them. The
     retention of payloads and findings is in the settings.
 

@@ -2,7 +2,7 @@
 
     raw.post_snapshots -> publication_latest, publication_at_age, engagement_daily
     raw.account_snapshots -> suspicious_counts, account_daily
-    these -> post_performance, slot_engagement
+    these -> post_performance
 
 `warehouse.lake.growth` refreshes the growth curves, from which publication_at_age has its estimates.
 
@@ -31,7 +31,6 @@ KEYS = {
     "publication_at_age": ("publication_id", "age_hours"),
     "engagement_daily": ("publication_id", "day"),
     "post_performance": ("post_id",),
-    "slot_engagement": ("account_id", "weekday", "hour"),
 }
 """The marts updated by loads, with their key columns, in order of dependency."""
 
@@ -103,15 +102,13 @@ def recompute_publications(cursor: DuckDBPyConnection, rows: str) -> None:
 
 
 def refresh_after_accounts(cursor: DuckDBPyConnection) -> None:
-    """Update the marts for the dimension rows in `changed`: a new time zone changes the slots and posting times."""
+    """Update the marts for the dimension rows in `changed`: a new time zone changes the posting times."""
     _touch("accounts", cursor, "SELECT account_id FROM changed")
     if _count(cursor.execute(load_sql("marts/find_moved_times"))):
         cursor.execute(
             "DELETE FROM marts.optimal_times WHERE account_id IN (SELECT account_id FROM moved_times)"
         )
         cursor.execute("INSERT INTO marts.optimal_times BY NAME FROM moved_times")
-    _clear_latest(cursor)
-    _refresh_slots(cursor)
 
 
 def refresh_after_account_snapshots(cursor: DuckDBPyConnection, since: date) -> None:
@@ -142,8 +139,6 @@ def rebuild_all_marts(cursor: DuckDBPyConnection) -> dict[str, int]:
         _replace_rows("publication_latest", cursor, "FROM latest", outdated=None)
     _touch("posts", cursor, "SELECT DISTINCT post_id FROM dims.publications")
     _refresh_whole_posts(cursor)
-    _touch("accounts", cursor, "SELECT DISTINCT account_id FROM dims.publications")
-    _refresh_slots(cursor)
     return {
         mart: _count(cursor.execute(f"SELECT count(*) FROM marts.{mart}"))  # noqa: S608 (our own names)
         for mart in KEYS
@@ -162,15 +157,12 @@ def _recompute_all(cursor: DuckDBPyConnection) -> None:
 def _refresh_publications(cursor: DuckDBPyConnection, since: date | None) -> None:
     """Rebuild everything that depends on `touched_publications`. since = None: only their dimensions changed."""
     _rebuild_publications(cursor, since)
-    # Also the previous post and account of a publication, which change when it is moved away.
-    for what in ("post", "account"):
-        key = f"{what}_id"
-        _touch(f"{what}s", cursor, f"SELECT {key} FROM latest UNION SELECT {key} FROM newest_known")  # noqa: S608 (our own names)
+    # Also the previous post of a publication, which changes when it is moved away.
+    _touch("posts", cursor, "SELECT post_id FROM latest UNION SELECT post_id FROM newest_known")
     cursor.execute(load_sql("marts/find_ranks_before"))
     cursor.execute(load_sql("marts/find_shared_posts"))
     _refresh_posts(cursor)
-    _refresh_slots(cursor)
-    # Last, because posts and slots read this table, and reads are slower after changes in the same transaction.
+    # Last, because posts read this table, and reads are slower after changes in the same transaction.
     _replace_rows(
         "publication_latest", cursor, "FROM latest", outdated="SELECT publication_id FROM newest_known"
     )
@@ -251,20 +243,6 @@ def _refresh_posts(cursor: DuckDBPyConnection) -> None:
         cursor.execute(load_sql(f"marts/{step}") + ("" if changed else " LIMIT 0"))
     outdated = "FROM touched_posts UNION SELECT post_id FROM moved_posts"
     _replace_rows("post_performance", cursor, load_sql("marts/build_post_performance"), outdated=outdated)
-
-
-def _refresh_slots(cursor: DuckDBPyConnection) -> None:
-    """Rebuild the rows of `touched_accounts`, and write only the changed slots, which are few."""
-    slots = "FROM marts.slot_engagement WHERE account_id IN (FROM touched_accounts)"
-    cursor.execute(f"CREATE OR REPLACE TEMP TABLE existing_slots AS {slots}")
-    _rebuild("slot_engagement", cursor)
-    cursor.execute(
-        "CREATE OR REPLACE TEMP TABLE outdated_slots AS FROM existing_slots EXCEPT FROM rebuilt_rows"
-    )
-    changed = "FROM rebuilt_rows EXCEPT FROM existing_slots"
-    _replace_rows(
-        "slot_engagement", cursor, changed, outdated="SELECT account_id, weekday, hour FROM outdated_slots"
-    )
 
 
 def _refresh_accounts(cursor: DuckDBPyConnection, since: date) -> date:

@@ -62,7 +62,7 @@ class PublicationDim:
     day_only: bool | None = None
     """Only the day of publishing is known; None = known before, or not told by this reading."""
     tags: Sequence[str] | None = None
-    """Tags beside the text; None = none, or unknown to this reading."""
+    """Tags that are not in the text; None = none, or unknown to this reading."""
     language: str | None = None
     """BCP 47 code, as sent or as the platform names it; None = unknown to this reading."""
     paid: bool | None = None

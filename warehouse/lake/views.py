@@ -21,6 +21,7 @@ VIEWS = {
     "dims.dates": "views/dates",
     "marts.account_baselines": "views/account_baselines",
     "marts.posts_wide": "views/posts_wide",
+    "marts.slot_engagement": "views/slot_engagement",
 }
 """Statement of each view, in order of dependency."""
 

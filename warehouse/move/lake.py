@@ -15,7 +15,14 @@ import duckdb
 from pyarrow import fs
 
 from warehouse.errors import ConflictError, SetupError
-from warehouse.lake.attach import attach_lake, extension_files, local_catalog, postgres_words, quote
+from warehouse.lake.attach import (
+    attach_lake,
+    extension_files,
+    local_catalog,
+    postgres_words,
+    quote,
+    refuse_catalog,
+)
 from warehouse.lake.connect import Lake
 from warehouse.lake.locks import make_lock
 
@@ -25,6 +32,8 @@ if TYPE_CHECKING:
     from warehouse.settings import WarehouseSettings
 
 PIECE = 8_388_608
+_OWN_TABLES = {"main.schema_version"}
+"""Tables of a lake that have rows from its creation on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +47,39 @@ class LakeCopy:
     """Rows by schema.table of the newest snapshot; their hashes were compared."""
 
 
+@dataclass(frozen=True, slots=True)
+class LakeContent:
+    """What a lake holds: every table of its newest snapshot."""
+
+    snapshot_id: int
+    tables: dict[str, tuple[int, str]]
+    """Rows, and a hash of them that does not depend on their order, by schema.table."""
+
+
+def read_lake(settings: WarehouseSettings) -> LakeContent:
+    """Return what a lake of this version holds. Raises SetupError for one of another version, or an unusable one."""
+    with Lake.open(settings, read_only=True) as lake:
+        lake.snapshot_id()
+    with attach_lake(settings, read_only=True) as connection:
+        return LakeContent(_newest(connection), _fingerprint(connection))
+
+
+def prepare_lake(target: WarehouseSettings, wanted: LakeContent) -> None:
+    """Create the target's empty lake, or find that of an earlier attempt; to be called before anything is copied.
+
+    Raises ConflictError if the target's lake has rows that are not the source's.
+    """
+    Lake.open(target).close()
+    there = read_lake(target)
+    own = sorted(name for name, (rows, _) in there.tables.items() if rows and name not in _OWN_TABLES)
+    if own and there.tables != wanted.tables:
+        rows = there.tables[own[0]][0]
+        raise ConflictError(
+            f"the target's lake has rows that are not this installation's ({rows} in {own[0]}): move into an empty one",
+            code="target_not_empty",
+        )
+
+
 def move_lake(
     source: WarehouseSettings, target: WarehouseSettings, *, say: Callable[[str], None]
 ) -> LakeCopy:
@@ -45,39 +87,23 @@ def move_lake(
 
     Raises ConflictError if the target's lake has data of its own, or a table differs; SetupError for an unusable lake.
     """
-    with attach_lake(source, read_only=True) as connection:
-        wanted = _fingerprint(connection)
-        newest = _newest(connection)
-    _make_target(target, newest)
+    wanted = read_lake(source)
+    prepare_lake(target, wanted)
     files = _copy_files(source, target, say=say)
     with make_lock(target).hold():
         copy_catalog(source, target)
-    with Lake.open(target, read_only=True) as lake:
-        lake.snapshot_id()
-    with attach_lake(target, read_only=True) as connection:
-        found = _fingerprint(connection)
-        moved = _newest(connection)
-    if found != wanted or moved != newest:
-        different = sorted(name for name in wanted if found.get(name) != wanted[name])
+    moved = read_lake(target)
+    if moved != wanted or read_lake(source) != wanted:
+        different = sorted(name for name in wanted.tables if moved.tables.get(name) != wanted.tables[name])
+        what = ", ".join(different) or f"snapshot {moved.snapshot_id} for {wanted.snapshot_id}"
         raise ConflictError(
-            f"the lake differs after it was copied ({', '.join(different) or f'snapshot {moved} for {newest}'}): "
-            "something else writes to one of them; stop it and move again",
+            f"the lake differs after it was copied ({what}): something else writes to one of them; stop it and move "
+            "again",
             code="copy_differs",
         )
-    tables = {name: rows for name, (rows, _) in wanted.items()}
-    say(f"  {len(tables)} tables, {sum(tables.values())} rows, snapshot {newest}")
-    return LakeCopy(newest, len(files), sum(files.values()), tables)
-
-
-def _make_target(target: WarehouseSettings, newest: int) -> None:
-    """Create an empty lake, or find the one of an earlier attempt."""
-    with Lake.open(target) as lake:
-        there = lake.query("SELECT count(*) AS count FROM dims.publications")[0]["count"]
-        if there and lake.snapshot_id() != newest:
-            raise ConflictError(
-                f"the target's lake has {there} publications of its own: move into an empty one",
-                code="target_not_empty",
-            )
+    tables = {name: rows for name, (rows, _) in wanted.tables.items()}
+    say(f"  {len(tables)} tables, {sum(tables.values())} rows, snapshot {wanted.snapshot_id}")
+    return LakeCopy(wanted.snapshot_id, len(files), sum(files.values()), tables)
 
 
 def _copy_files(
@@ -175,7 +201,10 @@ def _attach_catalog(
     kind = "sqlite" if path is not None else "postgres"
     words = str(path) if path is not None else postgres_words(settings)
     wanted = ", ".join(word for word in (f"TYPE {kind}", options) if word)
-    connection.execute(f"ATTACH {quote(words)} AS {name} ({wanted})")
+    try:
+        connection.execute(f"ATTACH {quote(words)} AS {name} ({wanted})")
+    except duckdb.Error as error:
+        raise refuse_catalog(error, settings) from None
 
 
 def _list_catalog(connection: duckdb.DuckDBPyConnection, name: str) -> dict[str, dict[str, str]]:

@@ -14,11 +14,12 @@ from datetime import datetime
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Integer, select, text
+from sqlalchemy import Integer, func, select, text
+from sqlalchemy.exc import DataError, IntegrityError
 
 from warehouse import store as store_package
-from warehouse.errors import ConflictError
-from warehouse.store.installation import read_place
+from warehouse.errors import ConflictError, InvalidInputError
+from warehouse.store.installation import is_arriving, mark_arriving, read_place
 from warehouse.store.models import Base, Instance
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ class TableCopy:
 
 
 def copy_as_of_now(source: Store, target: Store) -> list[TableCopy]:
-    """Copy every table into a new store as of one moment, beside the source's writers; compare and return them.
+    """Copy every table into a new store as of one moment, while others write to the source; compare and return them.
 
     On PostgreSQL everything is read in one REPEATABLE READ transaction, which blocks nobody.
     """
@@ -69,42 +70,83 @@ def copy_as_of_now(source: Store, target: Store) -> list[TableCopy]:
     return copies
 
 
-def move_store(
-    source: Store, target: Store, *, say: Callable[[str], None], with_place: bool = False
-) -> list[TableCopy]:
+def move_store(source: Store, target: Store, *, say: Callable[[str], None]) -> list[TableCopy]:
     """Copy every table, and compare count and hash of all rows; return them. The source must be at rest.
 
-    `with_place`: the target keeps what the source says of its place, instead of its own: that it was restored.
-    Raises ConflictError if the target has rows of its own, or a copy differs.
+    From the first row on, no publisher starts on the target, until `settle` says that everything is there.
+    Raises ConflictError if the target has rows of its own, or a copy differs; InvalidInputError for a row that the
+    target's database cannot store.
     """
-    copies = []
-    for table in list_tables():
+    tables = [table for table in list_tables() if table.name != Instance.__tablename__]  # that one: `settle`
+    wanted, there = {}, {}
+    for table in tables:
         with source.read() as session:
-            wanted = _fingerprint(session, table)
-        if table.name == Instance.__tablename__:
-            continue  # last: it says whose place this is
+            wanted[table.name] = _fingerprint(session, table)
         with target.read() as session:
-            found = _fingerprint(session, table)
-        if found != wanted:
-            if found.rows:
-                raise ConflictError(
-                    f"the target's table {table.name} has {found.rows} rows that are not this installation's: "
-                    "move into an empty database",
-                    code="target_not_empty",
-                )
+            found = there[table.name] = _fingerprint(session, table)
+        if found.rows and found != wanted[table.name]:
+            raise ConflictError(
+                f"the target's table {table.name} has {found.rows} rows that are not this installation's: "
+                "move into an empty database (before `socialflow upgrade`)",
+                code="target_not_empty",
+            )
+    mark_arriving(target)
+    for table in tables:
+        if there[table.name] != wanted[table.name]:
             _copy_table(source, target, table)
             with target.read() as session:
                 found = _fingerprint(session, table)
-            if found != wanted:
+            if found != wanted[table.name]:
+                raise _changed(wanted[table.name], found)
+        say(f"  {table.name}: {wanted[table.name].rows} rows")
+    return list(wanted.values())
+
+
+def require_new(target: Store) -> None:
+    """Raise ConflictError if the target has rows, unless an interrupted attempt has left them."""
+    with target.read() as session:
+        if is_arriving(session):
+            return
+        for table in list_tables():
+            rows = session.scalar(select(func.count()).select_from(table)) or 0
+            if rows and table.name != Instance.__tablename__:
                 raise ConflictError(
-                    f"{table.name} differs after it was copied ({wanted.rows} and {found.rows} rows): something "
-                    "else writes to one of the databases; stop it and move again",
-                    code="copy_differs",
+                    f"the database is in use (its table {table.name} has {rows} rows): restore into an empty database "
+                    "(before `socialflow upgrade`)",
+                    code="target_not_empty",
                 )
-        say(f"  {table.name}: {wanted.rows} rows")
-        copies.append(wanted)
-    _settle(source, target, with_place=with_place)
-    return copies
+
+
+def require_unchanged(source: Store, copies: Sequence[TableCopy]) -> None:
+    """Raise ConflictError if a table of the source has changed since it was copied: somebody works on it."""
+    tables = {table.name: table for table in list_tables()}
+    for wanted in copies:
+        with source.read() as session:
+            found = _fingerprint(session, tables[wanted.name])
+        if found != wanted:
+            raise _changed(wanted, found)
+
+
+def settle(source: Store, target: Store, *, with_place: bool = False) -> None:
+    """Give the target the installation's identity and its own place: everything is there, and it may be started.
+
+    `with_place`: the target keeps what the source says of its place, instead of its own: that it was restored.
+    """
+    table = Base.metadata.tables[Instance.__tablename__]
+    with source.read() as session:
+        row = dict(session.execute(select(table)).mappings().one())
+    with target.write() as session:
+        session.execute(table.delete())
+        place = row["place"] if with_place else read_place(target, session)
+        session.execute(table.insert(), [{**row, "place": place}])
+
+
+def _changed(wanted: TableCopy, found: TableCopy) -> ConflictError:
+    return ConflictError(
+        f"{wanted.name} differs after it was copied ({wanted.rows} and {found.rows} rows): something else writes to "
+        "one of the databases; stop it, and move again into an empty place",
+        code="copy_differs",
+    )
 
 
 def list_tables() -> Sequence[Table]:
@@ -118,9 +160,33 @@ def list_tables() -> Sequence[Table]:
 def _copy_table(source: Store, target: Store, table: Table) -> None:
     with source.read() as reading, target.write() as writing:
         for rows in _read(reading, table):
-            writing.execute(table.insert(), rows)
+            _insert(writing, table, rows)
         if target.dialect == "postgresql":
             _continue_numbers(writing, table)
+
+
+def _insert(session: Session, table: Table, rows: list[dict[str, Any]]) -> None:
+    """Insert the rows. Raises InvalidInputError, which names the row that the database cannot store.
+
+    PostgreSQL stores no NUL in a text, no longer text than its column allows, and no NaN in JSON; SQLite does.
+    """
+    try:
+        with session.begin_nested():
+            session.execute(table.insert(), rows)
+    except (DataError, IntegrityError) as error:
+        for row in rows:
+            try:
+                with session.begin_nested():
+                    session.execute(table.insert(), [row])
+            except (DataError, IntegrityError) as reason:
+                key = ", ".join(f"{column.name}={row[column.name]}" for column in table.primary_key.columns)
+                raise InvalidInputError(
+                    f"the new database cannot store the row {key} of {table.name} "
+                    f"({str(reason.orig).splitlines()[0]}): correct or delete it in the old one, then move again",
+                    field=table.name,
+                    code="row_not_storable",
+                ) from error
+        raise
 
 
 def _continue_numbers(session: Session, table: Table) -> None:
@@ -136,20 +202,6 @@ def _continue_numbers(session: Session, table: Table) -> None:
                 session.execute(
                     text("SELECT setval(:sequence, :value)"), {"sequence": sequence, "value": newest}
                 )
-
-
-def _settle(source: Store, target: Store, *, with_place: bool) -> None:
-    """Give the target the installation's identity and its own place, and mark the source as moved away.
-
-    Started again, the source looks up what the target may have sent.
-    """
-    table = Base.metadata.tables[Instance.__tablename__]
-    with source.read() as session:
-        row = dict(session.execute(select(table)).mappings().one())
-    with target.write() as session:
-        session.execute(table.delete())
-        place = row["place"] if with_place else read_place(target, session)
-        session.execute(table.insert(), [{**row, "place": place}])
 
 
 def _fingerprint(session: Session, table: Table) -> TableCopy:

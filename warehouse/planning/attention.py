@@ -1,6 +1,6 @@
 """What needs a person: failed posts, open decisions, approvals, accounts to reconnect, pauses, late flows.
 
-One list for every interface; each entry says what it is about, so that the interface can offer the action beside it.
+One list for every interface; each entry says what it is about, so that the interface can offer the action with it.
 """
 
 from __future__ import annotations
@@ -64,8 +64,8 @@ def list_needs(session: Session, workspace_id: str, now: datetime) -> list[Need]
     workspace = get_workspace(session, workspace_id)
     needs: list[Need] = []
     if workspace.publishing_paused_at is not None:
-        needs.append(Need("paused", "All publishing is paused: nothing goes out"))
-    needs += _list_publications(session, workspace_id, "needs_review", "may or may not be out")
+        needs.append(Need("paused", "All publishing is paused: nothing is sent"))
+    needs += _list_publications(session, workspace_id, "needs_review", "may or may not be published")
     needs += _list_publications(session, workspace_id, "failed", "was not published")
     needs += _list_approvals(session, workspace_id)
     for row in list_accounts(session, workspace_id, statuses=("active", "revoked")):

@@ -156,7 +156,7 @@ def _find_hindrance(upload: MediaUpload) -> str | None:
     if shape is None:
         return "its header cannot be read"
     if shape.is_animated:
-        return "an animation would stand still once converted"
+        return "an animation would become a still picture"
     if shape.pixels > LARGEST_PIXELS or upload.size > LARGEST_SOURCE_BYTES:
         return f"at most {LARGEST_PIXELS:,} pixels and {LARGEST_SOURCE_BYTES:,} bytes are converted"
     return None

@@ -1,7 +1,7 @@
-"""What people are told outside the dashboard: posts that failed, accounts to reconnect, late flows, the week's summary.
+"""Notifications to people: posts that failed, accounts to reconnect, late flows, the week's summary.
 
 Read from the ledger and the tables, and not written by the code that publishes: a fault of a notification cannot reach
-a post. Each item has a key, under which it is told once.
+a post. Each item has a key, so that it is sent once.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from warehouse.store.notifications.outbox import find_untold
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from sqlalchemy import ColumnElement
     from sqlalchemy.orm import Session
 
     from warehouse.store.models import Workspace
@@ -55,7 +56,7 @@ _TITLES: dict[NewsKind, tuple[str, str]] = {
 }
 _REMEDIES: dict[NewsKind, str] = {
     "failed": "`socialflow posts show ID` says why; `socialflow posts retry ID` tries again.",
-    "needs_review": "Look whether it is on the platform, then decide: in the dashboard, or `socialflow posts show ID`.",
+    "needs_review": "Check whether it is on the platform, then decide in the dashboard (`socialflow posts show ID`).",
     "reconnect": "Connect it in the dashboard under Accounts, or with `socialflow accounts connect`.",
     "behind": "`socialflow doctor` says what is wrong.",
     "weekly": "",
@@ -178,7 +179,7 @@ def _list_publications(
         if holds and kind in about:
             what = "lacks a later part" if event == "part_failed" else "was not published"
             if kind == "needs_review":
-                what = "may or may not be out"
+                what = "may or may not be published"
             name = f"{CAPABILITIES[Platform(row.platform)].label} @{handle}"
             why = f": {row.reason}" if row.reason else ""
             yield News(f"ledger/{row_id}", kind, f"{begin_of(content)} {what} on {name}{why} ({row.post_id})")
@@ -214,8 +215,8 @@ def _list_summary(session: Session, workspace: Workspace, now: datetime) -> Iter
     end = datetime.combine(monday, time(), zone).astimezone(UTC)
     mine = (Publication.workspace_id == workspace.id, Publication.origin == "socialflow")
 
-    def count(*conditions: object) -> int:
-        query = select(func.count()).select_from(Publication).where(*mine, *conditions)  # type: ignore[arg-type]
+    def count(*conditions: ColumnElement[bool]) -> int:
+        query = select(func.count()).select_from(Publication).where(*mine, *conditions)
         return session.scalar(query) or 0
 
     published = count(Publication.published_at >= begin, Publication.published_at < end)

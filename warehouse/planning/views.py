@@ -85,6 +85,7 @@ def describe_publication(row: Publication) -> dict[str, Any]:
         "external_id": row.external_id,
         "permalink": row.permalink,
         "deleted_at": row.platform_deleted_at,
+        "marked_paid": row.marked_paid,
         "edited_at": row.edited_at,
         "edit": describe_edit(row),
         "attempt_count": row.attempts,

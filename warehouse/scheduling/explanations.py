@@ -85,7 +85,7 @@ def describe_account(best: Mapping[str, Any] | None, at: datetime | None) -> str
     if best["confidence"] == "none":
         return (
             f"No reliable timing effect: for the best hour, around {describe_time(at)}, expect {lift:+.0f} % "
-            f"({_spread(low, high)}), which may be no effect{_chance(best)}. Post when it suits you."
+            f"({_spread(low, high)}), which may mean no effect{_chance(best)}. Post when it suits you."
         )
     return (
         f"Timing seems to matter ({best['confidence']} confidence): the best hour, around {describe_time(at)}, "
@@ -104,9 +104,23 @@ def describe_pace(habits: Sequence[Mapping[str, Any]]) -> str:
     effect, low, high = to_percent(found["effect"], found["low"], found["high"])
     size = f"twice as many posts on a day go with {effect:+.0f} % engagement per post ({_spread(low, high)})"
     if not found["known"]:
-        return f"How often to post is not known: {size}, which may be no effect."
+        return f"How often to post is not known: {size}, which may mean no effect."
     total = (2 * (1 + found["effect"]) - 1) * 100
     return f"On this account, {size}: {total:+.0f} % for the day as a whole, as an association."
+
+
+def describe_kinds(habits: Sequence[Mapping[str, Any]]) -> str:
+    """Return the answer to "which kinds and lengths of posts do better?": what is known, or why nothing is."""
+    found = [row for row in habits if row["subject"] != "posts_per_day"]
+    known = [describe_habit(row) for row in found if row["known"]]
+    if known:
+        return " ".join(known)
+    why = (
+        f"none of the {len(found)} that could be compared differs beyond chance."
+        if found
+        else "it takes 30 posts of the last year, and two kinds or lengths in turn, with 8 posts of each."
+    )
+    return f"Which kinds and lengths do better is not known: {why}"
 
 
 def describe_habit(row: Mapping[str, Any]) -> str:
@@ -143,7 +157,7 @@ def list_account_caveats(best: Mapping[str, Any] | None, now: datetime) -> list[
         hours = ", ".join(f"{hour:02}:00" for hour in sorted(suspicious))
         caveats.append(
             f"Posts at {hours} earned far more than those at the hours around, as paid promotion does. If it was, mark "
-            "these posts as paid in an import: such posts are left out."
+            "these posts as paid (on their page, or `socialflow posts mark-paid`): such posts are left out."
         )
     age = (now - best["computed_at"]).days
     if age >= STALE_DAYS:

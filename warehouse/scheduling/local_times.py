@@ -77,6 +77,12 @@ class ResolvedTime:
     """How the advice chose it, as stored in `posts.details`; None = the author chose the time."""
 
 
+def needs_zone(value: str) -> bool:
+    """Return whether a time in ISO 8601 has no offset of its own."""
+    found = _ISO_8601.fullmatch(value.strip())
+    return found is None or found[3] is None
+
+
 def resolve_time(value: str, zone: ZoneInfo, *, field: str = "scheduled_at") -> ResolvedTime:
     """Return the instant of `value`.
 
@@ -115,7 +121,8 @@ def require_future(resolved: ResolvedTime, now: datetime, *, field: str = "sched
     """Raise InvalidInputError for a time more than CLOCK_TOLERANCE in the past."""
     if resolved.at < now - CLOCK_TOLERANCE:
         raise InvalidInputError(
-            f"{resolved.at.isoformat()} is in the past: choose a later time, or omit it to publish now",
+            f"{resolved.at.isoformat()} is in the past: choose a later time"
+            + (", or omit it to publish now" if field == "scheduled_at" else ""),
             field=field,
             code="in_the_past",
         )

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
     from warehouse.scheduling.recurrence_rules import Occurrence, RecurrenceRule
 
-STEP_DAYS_AT_MOST = 400
 WORDING = ("media", "link", "thread", "first_comment", "options", "variants")
 
 

@@ -179,7 +179,7 @@ def _add_up(
 
 
 class Calendar:
-    """Scheduled and published posts of the target accounts, and the rules for new posts beside them.
+    """Scheduled and published posts of the target accounts, and the rules for new posts next to them.
 
     `busy` holds every post by account id; `picks` holds those placed by the advice: at most MOST_PICKS_IN_WINDOW of
     them lie within PICK_WINDOW of each other on one account.
@@ -221,7 +221,7 @@ def best_of(candidates: Sequence[Candidate]) -> Candidate:
 def choose_greedily(
     candidates: Sequence[Candidate], calendar: Calendar, count: int, *, gap: timedelta = WANTED_GAP
 ) -> list[Candidate]:
-    """Return at most `count` candidates, best first, each free beside the existing posts and the earlier picks.
+    """Return at most `count` candidates, best first, each far enough from the existing posts and the earlier picks.
 
     Skips a candidate that would leave too little room for the rest, as long as all `count` can fit: the best hour of an
     evening is not chosen if it makes two other posts impossible.

@@ -172,9 +172,7 @@ def parse_rule(
     if "COUNT" in parts and "UNTIL" in parts:
         raise _wrong("COUNT and UNTIL cannot be combined: keep one")
     if len(set(parts.get("BYSECOND", "0").split(","))) > 1:
-        raise _wrong(
-            f"BYSECOND={parts['BYSECOND'][:40]}: a post goes out at one second of a minute: keep one"
-        )
+        raise _wrong(f"BYSECOND={parts['BYSECOND'][:40]}: a post is sent at one second of a minute: keep one")
     times = len(set(parts.get("BYHOUR", "0").split(","))) * len(set(parts.get("BYMINUTE", "0").split(",")))
     if times > MOST_A_DAY:
         raise _wrong(f"{times} times a day, the limit is {MOST_A_DAY}: shorten BYHOUR or BYMINUTE")

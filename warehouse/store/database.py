@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from filelock import FileLock
-from sqlalchemy import Engine, create_engine, event, make_url, text
+from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import DatabaseError, SQLAlchemyError
 from sqlalchemy.orm import Session
 from ulid import ULID
@@ -26,17 +26,18 @@ from warehouse.errors import SetupError
 from warehouse.postgres import SET_SERVER, choose_timeouts
 from warehouse.store.changes import ChangeCounter
 from warehouse.store.crypto import Cipher, load_next_secret, load_secret
-from warehouse.store.migrations import migrate, require_current
+from warehouse.store.migrations import migrate, newest_revision, read_revision, require_current
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from sqlalchemy.engine.interfaces import DBAPIConnection
+    from sqlalchemy.engine.interfaces import DBAPIConnection, IsolationLevel
     from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
     from warehouse.settings import WarehouseSettings
 
-__all__ = ["Session", "Store", "new_id"]  # Session: for annotations in modules that do not import the driver
+__all__ = ["Connection", "Session", "Store", "new_id"]
+"""With Connection and Session, for annotations in modules that do not import the driver."""
 
 LASTING_KEYS, PREVIOUS_SECRET = "lasting-keys", "previous-secret"
 """Purposes under which the store keeps what outlives a rotation of the secret."""
@@ -73,6 +74,8 @@ class Store:
         if engine.dialect.name == "sqlite":
             self._turn = threading.RLock()
         self._change_counter = ChangeCounter.open(engine)
+        # As of now: the program's files may be replaced while this process runs.
+        self._revision = newest_revision()
         self.cipher = cipher
 
     @classmethod
@@ -104,7 +107,7 @@ class Store:
             engine.dispose()
             # The driver's message may contain the URL with its password: show only the class of the error.
             shown = make_url(settings.resolved_database_url).render_as_string(hide_password=True)
-            raise SetupError(_describe_damage(settings, _driver_reason(error), shown)) from error
+            raise SetupError(_describe_damage(settings, driver_reason(error), shown)) from error
         except SetupError:
             engine.dispose()
             raise
@@ -122,6 +125,21 @@ class Store:
         with Session(self._engine, expire_on_commit=False) as session:
             yield session
 
+    @contextmanager
+    def read_statements(self, *, one_state: bool = False) -> Iterator[Connection]:
+        """Yield a connection for reading with few round trips.
+
+        On PostgreSQL each statement reads a state of its own, unless `one_state`: that takes a BEGIN and a ROLLBACK. On
+        SQLite all read the same state.
+        """
+        if self.dialect == "sqlite":
+            with self._engine.connect() as connection:
+                yield connection
+            return
+        level: IsolationLevel = "REPEATABLE READ" if one_state else "AUTOCOMMIT"
+        with self._engine.connect() as connection:
+            yield connection.execution_options(isolation_level=level)
+
     def change_mark(self) -> int | None:
         """Return a number that changes when any process commits a change to the store.
 
@@ -129,6 +147,10 @@ class Store:
         cache what they read.
         """
         return self._change_counter.read() if self._change_counter else None
+
+    def is_outdated(self, session: Session) -> bool:
+        """Return whether another version has migrated the store since it was opened: this process must end then."""
+        return read_revision(session) != self._revision
 
     @contextmanager
     def upkeep(self) -> Iterator[Callable[[str], Any]]:
@@ -341,6 +363,7 @@ def _describe_damage(settings: WarehouseSettings, reason: str, shown: str | None
     return f"cannot use the store at {shown or settings.resolved_database_url}: {reason}{remedy}"
 
 
-def _driver_reason(error: DatabaseError) -> str:
+def driver_reason(error: DatabaseError) -> str:
+    """Return the first line of the driver's own message; that of a server names user and host, no password."""
     first_line = str(error.orig).splitlines()[0] if error.orig else type(error).__name__
     return first_line[:200]

@@ -25,6 +25,7 @@ from sqlalchemy import and_, func, or_, select, text
 from sqlalchemy.exc import DatabaseError
 
 from connectors.types import SENT_ELSEWHERE
+from warehouse.errors import SetupError
 from warehouse.store.models import Instance, Publication
 from warehouse.store.publishing.heartbeats import PublisherRow
 from warehouse.store.publishing.later_parts import is_resting
@@ -42,6 +43,7 @@ LAST_BEAT = "last-beat"
 _BEAT_TOLERANCE = timedelta(seconds=10)
 _RESTORED = "restored_from"
 _MOVED = "moved_at"
+_ARRIVING = "arriving"
 _MACHINE_ID = Path("/etc/machine-id")
 
 
@@ -72,12 +74,18 @@ def arrive(store: Store, now: datetime) -> Arrival | None:
     """Compare the store's place with the one it was last used in; to be called before anything is sent.
 
     In a new place all that may have been sent from another one is marked to be looked up, in the same transaction.
-    Returns None where nothing has changed, or the store is used for the first time.
+    Returns None where nothing has changed, or the store is used for the first time. Raises SetupError where only a part
+    of an installation has been moved or restored to.
     """
     with store.write() as session:
         instance = session.get(Instance, 1, with_for_update=True)
         if instance is None:
             return None
+        if is_arriving(session):
+            raise SetupError(
+                "an installation was moved or restored into this place and not all of it has arrived: finish that "
+                "command, or empty this database; nothing is published before"
+            )
         place = read_place(store, session)
         known = instance.place
         told = {name: fact for name, fact in place.items() if fact is not None}
@@ -100,6 +108,19 @@ def mark_restored(store: Store, made_at: datetime) -> None:
     with store.write() as session:
         instance = session.get_one(Instance, 1, with_for_update=True)
         instance.place = {_RESTORED: made_at.isoformat()}
+
+
+def mark_arriving(store: Store) -> None:
+    """Note that an installation is being copied into this store: no publisher starts before all of it is there."""
+    with store.write() as session:
+        instance = session.get_one(Instance, 1, with_for_update=True)
+        instance.place = {_ARRIVING: True}
+
+
+def is_arriving(session: Session) -> bool:
+    """Return whether an installation is being copied into this store, or was and not to its end."""
+    instance = session.get(Instance, 1)
+    return instance is not None and _ARRIVING in (instance.place or {})
 
 
 def mark_moved(store: Store, at: datetime) -> None:
@@ -213,7 +234,7 @@ def _find_lost_beat(store: Store, since: datetime | None) -> str | None:
     except OSError:
         return None
     if since is None or last - since > _BEAT_TOLERANCE:
-        return f"its database is older than the last publisher here, which was at work at {last:%Y-%m-%d %H:%M:%S} UTC"
+        return f"its database is older than the last publisher here, which was active at {last:%Y-%m-%d %H:%M:%S} UTC"
     return None
 
 

@@ -254,6 +254,8 @@ class Publication(Base):
     snapshot_failures: Mapped[int] = mapped_column(Integer, default=0)
     platform_deleted_at: Mapped[datetime | None]
     """When the post was first found deleted on the platform."""
+    marked_paid: Mapped[bool | None]
+    """Whether a person said that it was promoted for money; None = what the platform and files say counts."""
     edit: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     """The last edit after publishing (`warehouse.store.publishing.editing`); None = there was none."""
     edited_at: Mapped[datetime | None]

@@ -58,7 +58,7 @@ def rotate_secret(store: Store, new: str, now: datetime) -> None:
     """
     old = store.cipher
     if Cipher(new).fingerprint == old.fingerprint:
-        raise ConflictError("the new key is the present one: give another", code="same_secret")
+        raise ConflictError("the new key is the current one: give another", code="same_secret")
     lasting = {purpose: old.derive_key(purpose) for purpose in LASTING_PURPOSES}
     cipher = Cipher(new, lasting=lasting, previous=old.secret)
     with store.write() as session:
@@ -103,6 +103,6 @@ def _encrypt_all(session: Session, cipher: Cipher) -> None:
             if anew is None:
                 raise SetupError(
                     f"the stored secret of {row_id} ({purpose}) cannot be decrypted with the present key: connect that "
-                    "account, or make that webhook, anew first; nothing was changed"
+                    "account again, or create that webhook again, first; nothing was changed"
                 )
             session.execute(update(column.class_).where(key == row_id).values({column.key: anew}))

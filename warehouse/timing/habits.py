@@ -1,9 +1,9 @@
 """How often to post, and which kinds and lengths do better: associations within one account, at equal age. Pure.
 
 Posts are compared with others of the same account and the same four weeks, so growth and seasons do not count. Kinds,
-lengths and the number of posts of a day are estimated together, because long posts may be links, and busy days may be
-days of videos. Posts of one day share luck, so the errors are those of days, not of posts. What the data cannot tell is
-answered by "not known".
+lengths, the number of posts of a day, the weekday and the time of day are estimated together: long posts may be links,
+busy days may be days of videos, and videos may come in the evening. Posts of one day share luck, so the errors are
+those of days, not of posts. What the data cannot tell is answered by "not known".
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from warehouse.timing import counts
 from warehouse.timing.batches import map_batches
 from warehouse.timing.clocks import find_local_hours
 from warehouse.timing.history import HOURS
@@ -26,14 +27,24 @@ if TYPE_CHECKING:
 PERIOD_DAYS = 28
 LEAST_POSTS = 30  # of an account; with fewer, nothing is known
 LEAST_OF_LABEL = 8  # posts of a kind or length
+LEAST_CHANGES = (
+    8  # between a label and the others, in order of time: one switch may be anything that happened then
+)
+LEAST_DAYS = 10  # that tell of a label, see `_count_days`: a few campaigns are a few days' luck
 LENGTHS = ("short", "medium", "long")  # below 80, 80 to 279, 280 characters and more
 LENGTH_EDGES = (80, 280)
 PACE = "posts_per_day"
 Z_80 = 1.2816
-_SURE = {"kind": 2.5, "length": 2.4, PACE: 2.0}  # standard errors; several labels are compared at once
+_SURE = {"kind": 2.5, "length": 2.4, PACE: 2.2}  # standard errors; several labels are compared at once
 _EFFECT_VARIANCE = 0.25  # of effects between accounts, in log units: shrinks what few posts say
 _CLIP_SD = 2.5
 _BATCH_ACCOUNTS = 50
+_MOST_COUNTED = 50.0  # accounts whose median engagement is below this are fitted as counts, see `_fit_counts`
+_STEPS = 4
+_LONGEST_STEP = 3.0  # score of one post: a viral one counts as very good
+_MOST_SHARE = 0.8
+_WEEKDAYS = 7
+_WAVES = (1, 2)  # per day, of the time of day
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +53,9 @@ class HabitPosts:
 
     account: IntArray
     published: IntArray  # microseconds since 1970 UTC
-    engagement: FloatArray  # at full age
+    engagement: (
+        FloatArray  # at full age; NaN = unknown or not to be compared: the post counts only for its day
+    )
     kind: IntArray  # index into the platform's kinds, -1 = not known
     length: IntArray  # index into LENGTHS, -1 = not known
 
@@ -60,51 +73,46 @@ def compute_habits(posts: HabitPosts, kinds: list[str], zones: list[str]) -> lis
         return []
     accounts = int(posts.account.max()) + 1
     labels = [("kind", name) for name in kinds] + [("length", name) for name in LENGTHS]
-    day = find_local_hours(posts.account, posts.published, zones) // HOURS
-    days, periods = _find_runs(posts.account, day), _find_runs(posts.account, day // PERIOD_DAYS)
-    bounds = np.searchsorted(posts.account, np.arange(accounts + 1))
+    hours = find_local_hours(posts.account, posts.published, zones)
+    together = _find_runs(posts.account, hours // HOURS)
+    busy = np.log2(together.length)[together.of_post]
+    compared = np.flatnonzero(~np.isnan(posts.engagement))
+    account, hours, busy = posts.account[compared], hours[compared], busy[compared]
+    if not len(account):
+        return []
+    days, periods = _find_runs(account, hours // HOURS), _find_runs(account, hours // (HOURS * PERIOD_DAYS))
+    bounds = np.searchsorted(account, np.arange(accounts + 1))
     number = np.diff(bounds)
-    codes = np.concatenate((posts.kind[None], posts.length[None] + np.int64(len(kinds))))
-    codes[1, posts.length < 0] = -1
-    columns = np.zeros((len(labels) + 1, len(posts.account)))
+    present = np.flatnonzero(number)
+    codes = np.stack((posts.kind[compared], posts.length[compared] + np.int64(len(kinds))))
+    codes[1, posts.length[compared] < 0] = -1
+    columns = np.zeros((len(labels) + 1, len(account)))
     for code in codes:
         known = np.flatnonzero(code >= 0)
         columns[code[known], known] = 1.0
-    present = np.flatnonzero(number)
-    of_label = np.zeros((len(labels), accounts))
-    of_label[:, present] = np.add.reduceat(columns[:-1], bounds[present], axis=1)
-    columns[-1] = np.log2(days.length)[days.of_post]
-    y = periods.centre(np.log1p(posts.engagement.astype(np.float64)))
-    spread = (_CLIP_SD * 1.4826 * _median_sizes(y, bounds))[posts.account]
-    y = periods.centre(np.clip(y, -spread, spread))
-    columns = periods.centre(columns)
+    of_label = np.zeros((len(labels) + 1, accounts))  # the last: all posts
+    of_label[:-1, present] = np.add.reduceat(columns[:-1], bounds[present], axis=1)
+    of_label[-1] = number
+    columns[-1] = busy
+    changes = _count_changes(periods.centre(columns), account, accounts)
+    columns = np.concatenate((columns, _describe_times(hours)))
+    fit = _fit(account, bounds, periods, columns, posts.engagement[compared].astype(np.float64))
 
-    size = len(columns)
-    normal, meat = np.zeros((2, accounts, size, size))
-    score = np.zeros((accounts, size))
-    variance = np.bincount(posts.account, y**2, accounts) / np.maximum(number - size, 1)
-    for account in present:
-        own = columns[:, bounds[account] : bounds[account + 1]]
-        normal[account] = own @ own.T
-        score[account] = own @ y[bounds[account] : bounds[account + 1]]
-    ridge = (np.maximum(variance, 0.01) / _EFFECT_VARIANCE)[:, None, None] * np.eye(size)
-    inverse = np.linalg.inv(normal + ridge)
-    effects = np.einsum("aij,aj->ai", inverse, score)
-    for account in present:
-        part = slice(bounds[account], bounds[account + 1])
-        columns[:, part] *= y[part] - effects[account] @ columns[:, part]
-    of_day = np.add.reduceat(columns, days.start, axis=1)
+    parts = fit.columns * fit.residual
+    of_day = np.add.reduceat(parts, days.start, axis=1)
+    # A day that decides an effect by itself, as one of a few campaigns, is fitted too well for its errors to show it.
+    told = np.add.reduceat(fit.columns**2, days.start, axis=1)
+    of_day /= 1 - np.minimum(told * np.einsum("aii->ia", fit.inverse)[:, account[days.start]], _MOST_SHARE)
     day_bounds = np.searchsorted(days.start, bounds)
-    for account in present:
-        own = of_day[:, day_bounds[account] : day_bounds[account + 1]]
-        meat[account] = own @ own.T
-    number_of_days = np.diff(day_bounds)
-    small = (number_of_days / np.maximum(number_of_days - size, 1))[
-        :, None, None
-    ]  # few days: errors too small
-    noise = np.maximum(variance, 0.01)[:, None, None]
-    covariance = inverse @ (small * meat + noise * ridge) @ inverse
-    return _describe(labels, number, of_label, effects, covariance)
+    meat = np.zeros_like(fit.inverse)
+    for one in present:
+        own = of_day[:, day_bounds[one] : day_bounds[one + 1]]
+        meat[one] = own @ own.T
+    covariance = fit.inverse @ (meat + fit.prior) @ fit.inverse
+    wanted = len(labels) + 1
+    able = (number >= LEAST_POSTS) & (changes >= LEAST_CHANGES)
+    able &= _count_days(told[:wanted], account[days.start], accounts) >= LEAST_DAYS
+    return _describe(labels, of_label, able, fit.effects[:, :wanted], covariance[:, :wanted, :wanted])
 
 
 def compute_all_habits(posts: HabitPosts, kinds: list[str], zones: list[str]) -> list[dict[str, Any]]:
@@ -128,23 +136,114 @@ def compute_all_habits(posts: HabitPosts, kinds: list[str], zones: list[str]) ->
     return [row for first in sorted(found) for row in found[first]]
 
 
+def _describe_times(hours: IntArray) -> FloatArray:
+    """Columns for the weekday and the time of day, (columns, posts): what they explain is no effect of a kind."""
+    weekday = hours // HOURS % _WEEKDAYS
+    angle = 2 * np.pi * (hours % HOURS) / HOURS
+    waves = [wave(times * angle) for times in _WAVES for wave in (np.sin, np.cos)]
+    return np.concatenate(((weekday == np.arange(1, _WEEKDAYS)[:, None]).astype(np.float64), waves))
+
+
+def _count_days(told: FloatArray, account: IntArray, accounts: int) -> FloatArray:
+    """How many days tell of a label, if all told as much: (columns, accounts)."""
+    total, squares = (
+        np.stack([np.bincount(account, row, accounts) for row in power]) for power in (told, told**2)
+    )
+    return np.asarray(total**2 / np.maximum(squares, 1e-12), np.float64)
+
+
+def _count_changes(columns: FloatArray, account: IntArray, accounts: int) -> IntArray:
+    """How often each account goes from more to less of a label, or back, in order of time: (columns, accounts)."""
+    above = columns > 0
+    change = (np.diff(above, axis=1) != 0) & (np.diff(account) == 0)
+    return np.stack([np.bincount(account[1:][row], minlength=accounts) for row in change])
+
+
+@dataclass(frozen=True, slots=True)
+class _Fit:
+    """A weighted least squares fit of every account, with a prior on the effects."""
+
+    columns: FloatArray  # (columns, posts), weighted differences from the mean of the period
+    residual: FloatArray  # (posts,), weighted
+    fitted: FloatArray  # (posts,), log units
+    effects: FloatArray  # (accounts, columns)
+    inverse: FloatArray  # (accounts, columns, columns), of information and prior
+    prior: FloatArray  # (accounts, columns, columns), noise included
+
+
+def _fit(
+    account: IntArray, bounds: IntArray, periods: _Runs, columns: FloatArray, engagement: FloatArray
+) -> _Fit:
+    """Fit logarithms, or, where engagement is small, the likelihood of counts (see `warehouse.timing.counts`)."""
+    logs = periods.centre(np.log1p(engagement))
+    spread = (_CLIP_SD * 1.4826 * np.maximum(_medians(np.abs(logs), bounds), 0.1))[account]
+    y, weight = np.clip(logs, -spread, spread), np.ones(len(account))
+    small = np.flatnonzero((_medians(engagement, bounds) < _MOST_COUNTED)[account])
+    if not len(small):
+        return _solve(bounds, periods, columns, y, weight)
+    count, own, number = engagement[small], account[small], np.diff(bounds)
+    mean = np.bincount(account, engagement, len(number)) / np.maximum(number, 1)
+    shrunk = (periods.mean(engagement) * periods.length + 5 * mean[account[periods.start]]) / (
+        periods.length + 5
+    )
+    rate = np.log(np.maximum(shrunk[periods.of_post[small]], 1e-3))
+    size = counts.choose_luck_size(own, rate - 0.6, count, len(number))[own]
+    luck = counts.LUCK_SIZES[size]
+    rate -= luck**2 / 2  # the logarithm of the typical post's rate, not of the mean
+    for _ in range(_STEPS):
+        information = np.maximum(counts.expect_information(size, rate), 1e-4)
+        step = counts.expect_luck(size, rate, count) / luck / information
+        y[small] = rate + np.clip(step, -_LONGEST_STEP / information, _LONGEST_STEP / information)
+        weight[small] = information * luck**2
+        fit = _solve(bounds, periods, columns, y, weight)
+        rate = np.clip(fit.fitted[small], -9.0, 7.0)
+    return fit
+
+
+def _solve(bounds: IntArray, periods: _Runs, columns: FloatArray, y: FloatArray, weight: FloatArray) -> _Fit:
+    number, size = np.diff(bounds), len(columns)
+    level = periods.mean(y, weight)[periods.of_post]
+    centred = columns - periods.mean(columns, weight)[:, periods.of_post]
+    root = np.sqrt(weight)
+    weighted, residual = centred * root, (y - level) * root
+    normal, score = np.zeros((len(number), size, size)), np.zeros((len(number), size))
+    variance = np.zeros(len(number))
+    present = np.flatnonzero(number)
+    for one in present:
+        part = slice(bounds[one], bounds[one + 1])
+        normal[one] = weighted[:, part] @ weighted[:, part].T
+        score[one] = weighted[:, part] @ residual[part]
+        variance[one] = residual[part] @ residual[part] / max(number[one] - size, 1)
+    variance = np.maximum(variance, 0.01)
+    ridge = (variance / _EFFECT_VARIANCE)[:, None, None] * np.eye(size)
+    inverse = np.asarray(np.linalg.inv(normal + ridge), np.float64)
+    effects = np.einsum("aij,aj->ai", inverse, score)
+    explained = np.zeros(len(y))
+    for one in present:
+        part = slice(bounds[one], bounds[one + 1])
+        explained[part] = effects[one] @ centred[:, part]
+    left = np.asarray(residual - explained * root, np.float64)
+    return _Fit(weighted, left, level + explained, effects, inverse, variance[:, None, None] * ridge)
+
+
 def _describe(
     labels: list[tuple[str, str]],
-    number: IntArray,
     of_label: FloatArray,
+    able: npt.NDArray[np.bool_],
     effects: FloatArray,
     covariance: FloatArray,
 ) -> list[dict[str, Any]]:
+    accounts = len(effects)
     rows: list[dict[str, Any]] = []
     for place, (subject, name) in enumerate([*labels, (PACE, PACE)]):
-        contrast = np.zeros((len(number), len(labels) + 1))
+        contrast = np.zeros((accounts, len(labels) + 1))
         contrast[:, place] = 1.0
-        posts, able = number, number >= LEAST_POSTS
+        posts, can = of_label[place].astype(np.int64), able[place].copy()
         if subject != PACE:
-            others = of_label.T * np.array([other == subject for other, _ in labels])
+            others = of_label[:-1].T * np.array([other == subject for other, _ in labels])
             others[:, place] = 0.0
-            posts, against = of_label[place].astype(np.int64), others.sum(axis=1)
-            able = able & (posts >= LEAST_OF_LABEL) & (against >= LEAST_OF_LABEL)
+            against = others.sum(axis=1)
+            can &= (posts >= LEAST_OF_LABEL) & (against >= LEAST_OF_LABEL)
             contrast[:, :-1] -= others / np.maximum(against, 1.0)[:, None]
         effect = (contrast * effects).sum(axis=1)
         variance = np.einsum("ai,aij,aj->a", contrast, covariance, contrast)
@@ -152,7 +251,7 @@ def _describe(
         if (
             subject == PACE
         ):  # on accounts with the same number of posts every day, next to nothing was seen of it
-            able = able & (error < 0.9 * np.sqrt(_EFFECT_VARIANCE))
+            can &= error < 0.9 * np.sqrt(_EFFECT_VARIANCE)
         rows += [
             {
                 "account": int(account),
@@ -164,7 +263,7 @@ def _describe(
                 "high": float(np.expm1(effect[account] + Z_80 * error[account])),
                 "known": bool(abs(effect[account]) > _SURE[subject] * error[account]),
             }
-            for account in np.flatnonzero(able)
+            for account in np.flatnonzero(can)
         ]
     return rows
 
@@ -177,10 +276,16 @@ class _Runs:
     length: IntArray  # (runs,)
     of_post: IntArray  # (posts,) the run of each post
 
+    def mean(self, values: FloatArray, weight: FloatArray | None = None) -> FloatArray:
+        """Mean of each run; (..., posts) to (..., runs)."""
+        if weight is None:
+            return np.asarray(np.add.reduceat(values, self.start, axis=-1) / self.length, np.float64)
+        total = np.add.reduceat(values * weight, self.start, axis=-1)
+        return np.asarray(total / np.add.reduceat(weight, self.start), np.float64)
+
     def centre(self, values: FloatArray) -> FloatArray:
         """Differences from the mean of the run; (..., posts)."""
-        mean = np.add.reduceat(values, self.start, axis=-1) / self.length
-        return np.asarray(values - mean[..., self.of_post], np.float64)
+        return values - self.mean(values)[..., self.of_post]
 
 
 def _find_runs(account: IntArray, value: IntArray) -> _Runs:
@@ -189,11 +294,10 @@ def _find_runs(account: IntArray, value: IntArray) -> _Runs:
     return _Runs(start, np.diff(start, append=len(account)), change.cumsum() - 1)
 
 
-def _median_sizes(values: FloatArray, bounds: IntArray) -> FloatArray:
-    """Median absolute value of each account, at least 0.1; 1 without posts."""
-    size = np.abs(values)
-    found = np.ones(len(bounds) - 1)
+def _medians(values: FloatArray, bounds: IntArray) -> FloatArray:
+    """Median of each account; 0 without posts."""
+    found = np.zeros(len(bounds) - 1)
     for account in np.flatnonzero(np.diff(bounds)):
-        own = size[bounds[account] : bounds[account + 1]]
+        own = values[bounds[account] : bounds[account + 1]]
         found[account] = np.partition(own, len(own) // 2)[len(own) // 2]
-    return np.maximum(found, 0.1)
+    return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -27,6 +27,9 @@ LEFT_OUT = (
     "paid",
     "deleted",
 )  # optional flags: promotion buys engagement; a deleted post stopped collecting it
+_REQUIRED = ("account_id", "published_at", "engagement")
+_OPTIONAL = ("kind", "age_hours", *LEFT_OUT)
+_EPOCH, _MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
 _NUMBERS = frozenset({"integer", "floating", "mixed-integer-float", "decimal"})  # as pandas infers them
 
 
@@ -59,17 +62,23 @@ class PostArrays:
         )
 
 
-@lru_cache(maxsize=1024)
 def check_zone(name: str) -> str:
     """Return the name of an IANA zone. Raises InvalidInputError."""
+    if not isinstance(name, str) or not _is_zone(name):
+        raise InvalidInputError(
+            f"timezones: {str(name)[:80]!r} is not an IANA time zone; use a name such as 'Europe/Berlin' or 'UTC'",
+            field="timezones",
+        )
+    return name
+
+
+@lru_cache(maxsize=1024)
+def _is_zone(name: str) -> bool:
     try:
         ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError, TypeError) as error:  # OSError: the name of a folder
-        raise InvalidInputError(
-            f"timezones: {name!r} is not an IANA time zone; use a name such as 'Europe/Berlin' or 'UTC'",
-            field="timezones",
-        ) from error
-    return name
+    except (ZoneInfoNotFoundError, ValueError, OSError):  # OSError: the name of a folder
+        return False
+    return True
 
 
 def read_zones(account_ids: pd.Index[Any], timezones: Mapping[str, str] | str) -> tuple[list[Any], list[str]]:
@@ -116,12 +125,10 @@ def read_history(
     """
     if not isinstance(history, pd.DataFrame):
         raise InvalidInputError("history must be a pandas DataFrame", field="history")
-    for column in ("account_id", "published_at", "engagement"):
-        if column not in history.columns:
-            raise InvalidInputError(f"history has no column {column!r}: add it", field=column)
+    _check_columns(history)
     if as_of is not None and (not isinstance(as_of, datetime) or as_of.tzinfo is None):
         raise InvalidInputError("as_of must be a datetime with a time zone, e.g. in UTC", field="as_of")
-    codes, uniques = pd.factorize(history["account_id"])
+    codes, uniques = _number_values(history["account_id"], "account_id")
     if (codes < 0).any():
         raise InvalidInputError("account_id is missing in some rows: drop or fill them", field="account_id")
     names, zones = read_zones(pd.Index(uniques), timezones)
@@ -134,17 +141,40 @@ def read_history(
         age = _read_numbers(history["age_hours"], "age_hours")
     keep = ~np.isnan(engagement) & ~_flagged(history)
     if as_of is not None:
-        now = pd.Timestamp(as_of).value // 1000  # nanoseconds
+        now = (as_of - _EPOCH) // _MICROSECOND
         keep &= published <= now
         age = np.where(np.isnan(age), (now - published) / MICROSECONDS_PER_HOUR, age)
     kind = np.zeros(len(history), dtype=np.int64)
     if "kind" in history.columns:
-        kind = pd.factorize(history["kind"])[0].astype(np.int64) + 1
+        kind = _number_values(history["kind"], "kind")[0].astype(np.int64) + 1
     age = np.where(np.isnan(age), np.inf, age)
     if not keep.all():
         account, published, engagement = account[keep], published[keep], engagement[keep]
         kind, age = kind[keep], age[keep]
     return names, zones, sort_posts(account.astype(np.int64), published, engagement, kind, age)
+
+
+def _check_columns(history: pd.DataFrame) -> None:
+    for column in _REQUIRED:
+        if column not in history.columns:
+            raise InvalidInputError(f"history has no column {column!r}: add it", field=column)
+    names = [name for name in history.columns if name in {*_REQUIRED, *_OPTIONAL}]
+    for column in names:
+        if names.count(column) > 1:
+            raise InvalidInputError(
+                f"history has the column {column!r} {names.count(column)} times: keep one", field=column
+            )
+
+
+def _number_values(column: pd.Series[Any], field: str) -> tuple[npt.NDArray[np.intp], Any]:
+    """Return the number of each row's value (-1 = NULL) and the values."""
+    try:
+        return pd.factorize(column)
+    except TypeError as error:  # lists and other values that cannot be compared
+        raise InvalidInputError(
+            f"{field} has values that cannot be told apart ({error}): make them all text or all numbers",
+            field=field,
+        ) from error
 
 
 def _read_times(column: pd.Series[Any]) -> IntArray:
@@ -177,7 +207,7 @@ def _as_instants(column: pd.Series[Any]) -> pd.Series[Any]:
 
 def _read_numbers(column: pd.Series[Any], field: str) -> FloatArray:
     if column.dtype == object and pd.api.types.infer_dtype(column, skipna=True) in _NUMBERS:
-        column = column.astype("float64")
+        column = _as_floats(column, field)
     if column.dtype.kind not in "iuf" and not column.isna().all():
         raise InvalidInputError(
             f"{field} has the type {column.dtype}: make it a number, NULL where it is unknown", field=field
@@ -194,6 +224,17 @@ def _read_numbers(column: pd.Series[Any], field: str) -> FloatArray:
             field=field,
         )
     return values
+
+
+def _as_floats(column: pd.Series[Any], field: str) -> pd.Series[Any]:
+    """Convert numbers in Python objects; NULL of any kind becomes NaN."""
+    try:
+        return column.map(lambda number: np.nan if pd.isna(number) else float(number)).astype("float64")
+    except OverflowError as error:
+        raise InvalidInputError(
+            f"{field} has a number that is too large ({error}): correct it, or use NULL where it is unknown",
+            field=field,
+        ) from error
 
 
 def _flagged(history: pd.DataFrame) -> npt.NDArray[np.bool_]:

@@ -70,7 +70,7 @@ def read_mix(noted: Mapping[str, Iterable[float]]) -> KernelMix:
         KeyError, TypeError, ValueError: not a mix, or of another version of the model.
     """
     mix = KernelMix(tuple(map(float, noted["shapes"])), tuple(map(float, noted["strengths"])))
-    carried = float(noted.get("carried", CARRIED))  # type: ignore[arg-type]
+    carried = float(noted.get("carried", CARRIED))  # type: ignore[arg-type]  # raises TypeError
     scale, weight = (float(noted.get(name, 1.0)) for name in ("scale", "weight"))  # type: ignore[arg-type]
     if not all(0 < value < np.inf for value in (carried, scale, weight)):
         raise ValueError("positive numbers expected")

@@ -67,7 +67,7 @@ _SCALE_SD = 0.7  # ... and how far from the default, in log units, they may be e
 # measured on generated worlds, the strength of timing is that much too low.
 _ABSORBED = 1.2
 _LEAST_NOISE = 0.3  # share of the variance of a post's residual that is not timing, at least
-CARRIED_VARIANCE = 0.09  # of the share of a forecast that comes true, between platforms
+CARRIED_VARIANCE = 0.15  # of the share of a forecast that comes true, between platforms
 CARRIED_RANGE = (0.2, 1.5)
 
 
@@ -307,10 +307,16 @@ def learn_carried(sums: SlotSums, profile: FloatArray, mix: KernelMix) -> float:
     weight = late / (some.noise[:, None] + shared * late)
     forecast = forecast - (late * forecast).sum(axis=1, keepdims=True) / number
     realised = late_mean - (late * late_mean).sum(axis=1, keepdims=True) / number
-    information = (weight * forecast**2).sum()
-    slope = (weight * forecast * realised).sum() / max(information, 1e-9)
-    trust = information * CARRIED_VARIANCE / (information * CARRIED_VARIANCE + 1)
-    return float(np.clip(CARRIED + trust * (slope - CARRIED), *CARRIED_RANGE))
+    told = (weight * forecast**2).sum(axis=1)
+    came = (weight * forecast * realised).sum(axis=1)
+    information = max(float(told.sum()), 1e-9)
+    slope = came.sum() / information
+    # Accounts differ, and luck that was not noticed is shared: so the error is what the accounts show.
+    error = np.sqrt(np.maximum(((came - slope * told) ** 2).sum(), information)) / information
+    # A slope above the usual one has been found in the nearest future: it counts as far as it is sure.
+    sure = slope if slope <= CARRIED else max(slope - 0.5 * error, CARRIED)
+    trust = CARRIED_VARIANCE / (CARRIED_VARIANCE + error**2)
+    return float(np.clip(CARRIED + trust * (sure - CARRIED), *CARRIED_RANGE))
 
 
 @dataclass(frozen=True, slots=True)

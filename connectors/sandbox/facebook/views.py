@@ -52,6 +52,7 @@ def show_post(world: SandboxWorld, post: SandboxPost, at: float, *, comments: in
         "permalink_url": f"https://www.facebook.com/{post.account.external_id}/posts/{post.number}",
         "from": {"id": post.account.external_id, "name": post.account.display_name},
         "is_published": True,
+        "promotion_status": "finished" if post.detail("promoted") else "inactive",
         "status_type": _STATUS_TYPES[post.kind],
         "reactions": {"data": [], "summary": {"total_count": now.likes + now.saves}},
         "comments": {"data": [], "summary": {"total_count": now.comments + comments}},

@@ -289,7 +289,7 @@ class Pinterest:
             "creative_type": _CREATIVE.get(post.kind, "REGULAR"),
             "is_owner": True,
             "is_standard": True,
-            "has_been_promoted": False,
+            "has_been_promoted": bool(post.detail("promoted")),
             "pin_metrics": None,
             "media": media,
         }

@@ -166,7 +166,7 @@ class TikTokPublishing:
             data["publicaly_available_post_id"] = [int(post.external_id)] if told else []
         return answer_data(data)
 
-    def _open(self, call: Call, info: Any, *, limit: int, name: str) -> tuple[str, _Publish] | Answer:  # noqa: ANN401  JSON
+    def _open(self, call: Call, info: Any, *, limit: int, name: str) -> tuple[str, _Publish] | Answer:  # noqa: ANN401 (JSON)
         if not isinstance(info, dict) or len(str(info.get(name, "")).encode("utf-16-le")) // 2 > limit:
             return refuse(call, 400, "invalid_params", f"post_info.{name} is missing or longer than {limit}")
         privacy = info.get("privacy_level")

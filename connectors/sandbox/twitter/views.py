@@ -85,7 +85,7 @@ def show_post(post: SandboxPost, call: Call, errors: list[dict[str, object]]) ->
     for name in fields & {"referenced_tweets", "referenced_posts"}:
         if post.detail("reply_to"):
             shown[name] = [{"type": "replied_to", "id": post.detail("reply_to")}]
-    if fields & {"public_metrics", "non_public_metrics"}:
+    if fields & {"public_metrics", "non_public_metrics", "promoted_metrics"}:
         _add_metrics(shown, post, fields, call, errors)
     return shown
 
@@ -114,6 +114,14 @@ def _add_metrics(
             "quote_count": now.quotes,
             "bookmark_count": now.saves,
         }
+    if "promoted_metrics" in fields:
+        if post.detail("promoted") and call.at - post.created <= _PRIVATE_METRICS_S:
+            shown["promoted_metrics"] = {
+                "impression_count": now.impressions // 2,
+                "like_count": now.likes // 2,
+            }
+        else:
+            errors.append(_disallowed_field(post.external_id))
     if "non_public_metrics" not in fields:
         return
     if post.account is call.owner and call.at - post.created <= _PRIVATE_METRICS_S:
@@ -175,6 +183,19 @@ def _not_authorized_field(external_id: str) -> dict[str, object]:
         "parameter": "tweet.fields",
         "section": "data",
         "type": f"{_PROBLEMS}not-authorized-for-field",
+    }
+
+
+def _disallowed_field(external_id: str) -> dict[str, object]:
+    return {
+        "resource_id": external_id,
+        "detail": "The 'promoted_metrics.impression_count' field cannot be queried for this resource.",
+        "title": "Disallowed Resource",
+        "resource_type": "tweet",
+        "field": "promoted_metrics.impression_count",
+        "parameter": "tweet.fields",
+        "section": "data",
+        "type": f"{_PROBLEMS}disallowed-resource",
     }
 
 

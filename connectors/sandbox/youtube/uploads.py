@@ -33,7 +33,7 @@ STATUS_OPTIONS: Final = (
     *("privacyStatus", "publishAt", "license", "embeddable", "publicStatsViewable"),
     *("selfDeclaredMadeForKids", "containsSyntheticMedia"),
 )
-"""What a video keeps of the resource that it was uploaded or updated with, beside title and description."""
+"""What a video keeps of the resource that it was uploaded or updated with, in addition to title and description."""
 
 
 @dataclass(slots=True)

@@ -59,7 +59,7 @@ def create(
     workspace_id: WorkspaceOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Create a key and print api_key and api_secret, which are not shown again."""
+    """Create a key. Prints api_key and api_secret, which are not shown again."""
     now = datetime.now(UTC)
     if expires_in_days is not None and expires_at is not None:
         raise InvalidInputError("give --expires-at or --expires-in-days, one of them", field="expires_at")

@@ -18,8 +18,10 @@ from flows.work_sharing import WorkLeases
 from warehouse.backup.create import create_backup
 from warehouse.backup.restore import restore_backup
 from warehouse.errors import InvalidInputError, WarehouseError
+from warehouse.move.failures import explain_failures
 from warehouse.settings import WarehouseSettings
 from warehouse.store.database import Store
+from warehouse.upgrades import plan_upgrade
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,7 +53,7 @@ def backup(
     if target.is_dir():
         raise InvalidInputError(f"{target} is a folder: name a file in it", field="file")
     settings = WarehouseSettings()
-    with _keep_files(settings):
+    with explain_failures("the backup was broken off, and nothing was written"), _keep_files(settings):
         manifest = create_backup(
             settings,
             target,
@@ -87,9 +89,12 @@ def restore(
     source = file.expanduser().absolute()
     if not source.is_file():
         raise InvalidInputError(f"there is no file {source}", field="file")
-    with hold_home(settings.home):
+    with (
+        explain_failures("the restore was broken off: correct it, and restore again"),
+        hold_home(settings.home),
+    ):
         if find_living(settings.home / LIVES):
-            raise AlreadyRunningError(f"a publisher is at work on {settings.home}: stop it before restoring")
+            raise AlreadyRunningError(f"a publisher is running on {settings.home}: stop it before restoring")
         restored = restore_backup(
             settings, source, force=force, key_file=key_file and key_file.expanduser(), say=say
         )
@@ -118,6 +123,10 @@ def restore(
 @contextmanager
 def _keep_files(settings: WarehouseSettings) -> Iterator[None]:
     """Keep the nightly maintenance from deleting files of the lake while the block runs."""
+    if plan_upgrade(settings).store_steps:  # what an older version calls its leases is its own matter
+        say("the store is of an older version: it is backed up as it is; no upgrade is made")
+        yield
+        return
     with Store.open(settings, create=False) as store:
         leases = WorkLeases(store, BACKUP_LEASE)
         try:

@@ -11,20 +11,26 @@ from dotenv import dotenv_values
 
 from flows.cli.output import JsonOption, print_json, say
 from flows.errors import AlreadyRunningError
+from flows.maintenance.settings_doctor import list_known_settings
 from flows.publishing.life_lock import find_living
 from flows.publishing.publisher import LIVES
 from flows.serving.launcher import hold_home
 from warehouse.errors import ConflictError, InvalidInputError
 from warehouse.lake.attach import describe_lake
 from warehouse.media_files import open_media_files
-from warehouse.move.lake import move_lake
+from warehouse.move.failures import explain_failures
+from warehouse.move.lake import move_lake, prepare_lake, read_lake
 from warehouse.move.media import move_media
-from warehouse.move.store import move_store
+from warehouse.move.store import move_store, require_unchanged, settle
 from warehouse.settings import WarehouseSettings
 from warehouse.store.clock import read_time
+from warehouse.store.crypto import Cipher, load_secret
 from warehouse.store.database import Store
 from warehouse.store.installation import mark_moved
+from warehouse.store.leases.flow_leases import list_flow_states
+from warehouse.store.leases.work_leases import count_work
 from warehouse.store.publishing.heartbeats import get_publishers_state
+from warehouse.upgrades import plan_upgrade
 
 move_app = typer.Typer(add_completion=False, rich_markup_mode=None)
 FileArgument = Annotated[
@@ -49,24 +55,32 @@ def migrate_to(
     """
     source = WarehouseSettings()
     target = read_target(file.expanduser(), source)
-    with hold_home(source.home):
+    with (
+        explain_failures("the move was broken off, and goes on with the same command"),
+        hold_home(source.home),
+    ):
         if find_living(source.home / LIVES):
-            raise AlreadyRunningError(f"a publisher is at work on {source.home}: stop it before moving")
-        with Store.open(source, create=False) as old, Store.open(target) as new:
-            if old.cipher.fingerprint != new.cipher.fingerprint:
-                raise InvalidInputError(
-                    "the new place has another secret key, which cannot read the accounts' credentials: give it this "
-                    "one's, with SOCIALFLOW_SECRET_KEY_FILE (or SOCIALFLOW_SECRET_KEY) in the file",
-                    field="SOCIALFLOW_SECRET_KEY_FILE",
-                )
+            raise AlreadyRunningError(f"a publisher is running on {source.home}: stop it before moving")
+        with Store.open(source, create=False) as old:
+            _require_same_key(old, target)
             _refuse_working(old)
-            say("store ...")
-            tables = move_store(old, new, say=say)
-            say("lake ...")
-            lake = move_lake(source, target, say=say)
-            say("media ...")
-            uploads, missing = move_media(old, open_media_files(source), open_media_files(target), say=say)
-            mark_moved(old, datetime.now(UTC))
+            content = read_lake(source)
+            _refuse_older(target)
+            with Store.open(target) as new:
+                prepare_lake(target, content)
+                say("store ...")
+                tables = move_store(old, new, say=say)
+                say("lake ...")
+                lake = move_lake(source, target, say=say)
+                say("media ...")
+                uploads, missing = move_media(
+                    old, open_media_files(source), open_media_files(target), say=say
+                )
+                # Whoever was started meanwhile may have sent what the new place still has as planned.
+                _refuse_working(old)
+                require_unchanged(old, tables)
+                mark_moved(old, datetime.now(UTC))
+                settle(old, new)
     if as_json:
         print_json(
             {
@@ -99,6 +113,12 @@ def read_target(path: Path, source: WarehouseSettings) -> WarehouseSettings:
         for name, value in dotenv_values(path).items()
         if name.startswith(PREFIX) and value
     }
+    for name in sorted(given):
+        if f"{PREFIX}{name.upper()}" not in list_known_settings():
+            raise InvalidInputError(
+                f"{path} sets {PREFIX}{name.upper()}, which nothing reads: correct its name, or remove it",
+                field=f"{PREFIX}{name.upper()}",
+            )
     known = {name: value for name, value in given.items() if name in WarehouseSettings.model_fields}
     defaults = {
         name: field.get_default(call_default_factory=True)
@@ -118,11 +138,47 @@ def read_target(path: Path, source: WarehouseSettings) -> WarehouseSettings:
     return target
 
 
+def _require_same_key(store: Store, target: WarehouseSettings) -> None:
+    """Compare the keys before anything is created in the new place: a store remembers the key of its creation."""
+    given = target.secret_key is not None or target.secret_key_file is not None
+    if given or (target.home / "secret.key").exists():
+        if Cipher(load_secret(target)).fingerprint == store.cipher.fingerprint:
+            return
+        problem = "another secret key, which cannot read the accounts' credentials"
+    else:
+        problem = "no secret key, and a new one cannot read the accounts' credentials"
+    raise InvalidInputError(
+        f"the new place has {problem}: give it this one's, with SOCIALFLOW_SECRET_KEY_FILE (or SOCIALFLOW_SECRET_KEY) "
+        "in the file",
+        field="SOCIALFLOW_SECRET_KEY_FILE",
+    )
+
+
+def _refuse_older(target: WarehouseSettings) -> None:
+    """Refuse a place that another version has used, before its tables are changed. Raises ConflictError, SetupError."""
+    if plan_upgrade(target).is_needed:
+        raise ConflictError(
+            "the new place has a store or a lake of an older version: move into an empty one",
+            code="target_not_empty",
+        )
+
+
 def _refuse_working(store: Store) -> None:
     with store.read() as session:
-        awake = get_publishers_state(session, read_time(session)).awake
+        now = read_time(session)
+        awake = get_publishers_state(session, now).awake
+        held = sorted(
+            one.name for one in list_flow_states(session) if one.lease_until and one.lease_until > now
+        )
+        held += sorted(count_work(session))
     if awake:
         raise ConflictError(
-            f"{awake} publishers are at work on this store: stop them (on all machines), wait 15 s, and move again",
+            f"{awake} publishers are running on this store: stop them (on all machines), wait 15 s, and move again",
             code="publishers_awake",
+        )
+    if held:
+        raise ConflictError(
+            f"{', '.join(held)} are running on this store: stop SocialFlow (on all machines), wait 15 s, and move "
+            "again",
+            code="flows_at_work",
         )

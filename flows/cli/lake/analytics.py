@@ -81,7 +81,7 @@ def overview(
     as_of: Annotated[str | None, typer.Option(help="Use only data measured by this time.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Summarize a period: posts published in it, their results so far, new followers, top posts."""
+    """Summarize a period. Shows its posts, their results so far, new followers and top posts."""
     with open_workspace() as opened:
         asked = _read_period(period, start, end, opened)
         wanted = _read_filter(opened, platform, account_id)
@@ -157,7 +157,7 @@ def post(
     post_id: Annotated[str, typer.Argument(help="As `socialflow posts list` shows it.", callback=expand_id)],
     as_json: JsonOption = False,
 ) -> None:
-    """Show a post's metrics over time: every measurement of each publication."""
+    """Show a post's metrics over time. Lists every measurement of each publication."""
     with open_workspace() as opened:
         get_post(opened.session, opened.workspace_id, post_id)
     with _open_lake() as lake:
@@ -182,7 +182,7 @@ def accounts(
     platform: PlatformOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show the followers and engagement of every account in a period."""
+    """Show every account's followers and engagement in a period."""
     with open_workspace() as opened:
         asked = _read_period(period, start, end, opened)
         chosen = parse_platform(platform) if platform else None
@@ -211,7 +211,7 @@ def account(
     end: ToOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show an account's results in a period, and its followers per day."""
+    """Show an account's results in a period. Also prints its followers per day."""
     with open_workspace() as opened:
         asked = _read_period(period, start, end, opened)
         row = get_account(opened.session, opened.workspace_id, account_id)
@@ -249,7 +249,7 @@ def timing_lift(
     account_id: AccountOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Compare posts at recommended times with posts at random times.
+    """Compare recommended times with random times.
 
     Needs an experiment: `socialflow workspace set --random-share 0.2`.
     """
@@ -278,7 +278,7 @@ def decay(
     account_id: AccountOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show how fast posts earn their engagement: half-life, and the share reached at each age."""
+    """Show how fast posts earn their engagement. Prints the half-life and the share reached at each age."""
     require_choice(reference, REFERENCES, field="reference")
     with open_workspace() as opened:
         asked = _read_period(period, start, end, opened)
@@ -320,7 +320,7 @@ def frequency(
     account_id: AccountOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Compare posts per day with engagement per post. An association, no proof."""
+    """Compare posts per day with engagement per post. An association, not proof."""
     require_choice(age, AGES, field="age")
     with open_workspace() as opened:
         asked = _read_period(period, start, end, opened)

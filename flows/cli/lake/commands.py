@@ -39,7 +39,7 @@ def attach(
     ] = Form.BOTH,
     as_of: AsOfOption = None,
 ) -> None:
-    """Print the statements that attach the lake read-only in your own DuckDB. They contain no secret."""
+    """Print SQL that attaches the lake in your own DuckDB. The statements attach it read-only and contain no secret."""
     from warehouse.lake import analyst_access  # noqa: PLC0415 (DuckDB costs 40 MB; `lake --help` needs none of it)
 
     settings, then = WarehouseSettings(), parse_as_of(as_of)

@@ -76,7 +76,7 @@ def import_file(
         typer.Option("--remember", help="Keep --map under this name for files with the same header."),
     ] = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only tell what the file is; load nothing.")
+        bool, typer.Option("--dry-run", help="Only report what the file is; load nothing.")
     ] = False,
     as_json: JsonOption = False,
 ) -> None:

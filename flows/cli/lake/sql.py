@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 SHOWN_ROWS = 100
+LONGEST = 1_000_000
+"""Characters of a statement."""
 
 
 class Format(StrEnum):
@@ -72,8 +74,10 @@ def sql(
             field="format",
         )
     if kind is Format.PARQUET and output is None and is_terminal():
-        raise InvalidInputError("Parquet is not for a terminal: give --output FILE", field="output")
-    text = sys.stdin.read() if statement == "-" else statement
+        raise InvalidInputError("Parquet cannot be printed to a terminal: give --output FILE", field="output")
+    text = sys.stdin.read(LONGEST + 1) if statement == "-" else statement
+    if len(text) > LONGEST:
+        raise InvalidInputError(f"the statement is longer than {LONGEST:,} characters", field="sql")
     with ask(read_lake_settings(), text, as_of=parse_as_of(as_of), seconds=seconds) as answer:
         if answer.snapshot is not None:
             say("the lake as it was after commit {} of {:%Y-%m-%d %H:%M:%S} UTC".format(*answer.snapshot))

@@ -1,4 +1,4 @@
-"""`socialflow posts cancel|reschedule|retry|resolve|approve|reject`: actions on a post."""
+"""`socialflow posts cancel|reschedule|retry|resolve|mark-paid|approve|reject`: actions on a post."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from connectors.settings import ConnectorSettings
-from flows.cli.arguments import expand_id
+from flows.cli.arguments import expand_id, require_choice
 from flows.cli.output import JsonOption, YesOption, confirm, print_json, say
 from flows.cli.posts.planner import naming_options, open_planner
 from flows.cli.posts.wishes import (
@@ -27,6 +27,7 @@ from warehouse.planning.views import describe_post
 from warehouse.settings import WarehouseSettings
 from warehouse.store.posts.approvals import approve_post, list_media_to_approve, reject_post
 from warehouse.store.posts.posts import cancel_post, resolve_publication, retry_post
+from warehouse.store.posts.promotion import mark_paid as mark_post
 from warehouse.store.posts.reads import list_publications
 
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ def resolve(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Resolve a publication in needs_review, after you have checked the platform."""
+    """Resolve a publication in needs_review. Check the platform first."""
     _act(
         lambda context: resolve_publication(
             context.session,
@@ -120,8 +121,40 @@ def resolve(
     )
 
 
+def mark_paid(
+    *,
+    post_id: PostId,
+    paid: Annotated[
+        str,
+        typer.Option(help="yes, no, or unknown: take the mark back, then the platform or a file decides."),
+    ] = "yes",
+    publication: Annotated[
+        list[str] | None,
+        typer.Option(help="Only this publication; repeat the option. Default: all published."),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Mark a published post as promoted for money, or not: optimal times leave promoted posts out.
+
+    It has its effect when times are computed next, by default at night.
+    """
+    require_choice(paid, ("yes", "no", "unknown"), field="paid")
+    said = {"yes": True, "no": False}.get(paid)
+    _act(
+        lambda context: mark_post(
+            context.session,
+            context.workspace_id,
+            post_id,
+            said,
+            context.now,
+            publication_ids=publication or (),
+        ),
+        as_json=as_json,
+    )
+
+
 def approve(*, post_id: PostId, as_json: JsonOption = False) -> None:
-    """Approve a post: it is sent at its time, with the media that its URLs give now."""
+    """Approve a post. It is sent at its time, with the media that its URLs give now."""
     max_lateness = WarehouseSettings().max_lateness
     with open_planner(only_reads=True) as context:
         media = list_media_to_approve(context.session, context.workspace_id, post_id)

@@ -46,7 +46,7 @@ def import_(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Schedule all posts of a file: our columns, or a template of another tool (docs/imports.md)."""
+    """Schedule all posts of a file. It has our columns, or those of another tool's template (docs/imports.md)."""
     try:
         body = file.read_bytes()
     except OSError as error:

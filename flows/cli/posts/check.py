@@ -74,7 +74,7 @@ def validate(
     allow_duplicate: DuplicateOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Show per account the exact texts, their counts and limits, and all problems. Saves nothing.
+    """Check a post without saving it. Shows per account the exact texts, counts and limits, and all problems.
 
     The exit code is 1 if the post is not valid.
     """

@@ -104,7 +104,7 @@ def create(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything, save nothing.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Schedule a post, or publish it at once if neither --at nor --queue is given."""
+    """Schedule a post. Without --at and --queue, it is published at once."""
     with naming_options():
         wish_fields = read_wish_fields(
             content=content,
@@ -280,7 +280,7 @@ def list_(
 
 @app.command()
 def show(*, post_id: PostId, as_json: JsonOption = False) -> None:
-    """Show a post's history per account: when it was claimed, sent and answered, or why it was not sent."""
+    """Show a post's history per account. It says when it was claimed, sent and answered, or why not."""
     from warehouse.lake.archive import read_ledgers  # noqa: PLC0415 (loads DuckDB)
     from warehouse.lake.connect import Lake  # noqa: PLC0415 (same)
 
@@ -398,6 +398,7 @@ for _action in (
     actions.retry,
     actions.resolve,
     unpublish.unpublish,
+    actions.mark_paid,
     actions.approve,
     actions.reject,
 ):

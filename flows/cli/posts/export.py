@@ -26,7 +26,7 @@ def export(
     account: Annotated[str | None, typer.Option(help="Only this account, by its id.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write posts with their latest and equal-age metrics; `import-history` reads the file back."""
+    """Write posts with their metrics to a file. `import-history` reads the file back."""
     from flows.resources import Resources  # noqa: PLC0415 (DuckDB, which the other commands do not need)
     from warehouse.lake.export.posts import write_posts  # noqa: PLC0415 (same)
     from warehouse.platforms import parse_platform  # noqa: PLC0415 (same)

@@ -88,7 +88,7 @@ def create(
     allow_duplicate: DuplicateOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Create a rule and the posts of its first two weeks; later posts are created automatically."""
+    """Create a rule. The posts of its first two weeks are created at once, later posts automatically."""
     with naming_options():
         wish_fields = read_wish_fields(
             content=content,
@@ -184,7 +184,7 @@ def edit(
     if_version: VersionOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Change a rule and all of its posts that are unsent and were not changed by hand."""
+    """Change a rule. Its unsent posts change too, except those that were changed by hand."""
     with naming_options():
         wish_fields = read_wish_fields(
             content=content,

@@ -30,7 +30,7 @@ def unpublish(
     yes: YesOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Delete a published post on its platforms; its metrics are kept. Safe to repeat.
+    """Delete a published post on its platforms. Its metrics are kept. Safe to repeat.
 
     The exit code is 1 if something was not deleted.
     """

@@ -200,7 +200,7 @@ def test_what_is_no_picture_is_refused_and_the_words_stay(tenant: Tenant, browse
     ("fields", "status", "said"),
     [
         ({"account": []}, 422, "name at least one platform"),
-        ({"when": ""}, 422, "choose when it goes out"),
+        ({"when": ""}, 422, "choose when to publish it"),
         ({"when": "queue", "at": "2026-03-02T15:30"}, 422, "a time is filled in"),
         ({"when": "sometimes"}, 422, "is not a choice"),
         ({"when": "at", "at": ""}, 422, "is not a valid time"),

@@ -103,7 +103,7 @@ def test_a_newcomers_steps_tick_themselves(server: Server) -> None:
         fields = {"account": [row["id"]], "content": "hello", "when": "at", "at": "2026-03-02T20:00"}
         made = browser.post(NEW, data=token | fields, files={"file": ("", b"")})
         assert made.status_code == 303, made.text
-        assert "It goes out Mon 2 Mar, 20:00 Berlin" in browser.get(made.headers["location"]).text
+        assert "It will be published Mon 2 Mar, 20:00 Berlin" in browser.get(made.headers["location"]).text
         today = browser.get("/dashboard").text
         assert "First steps" not in today
         assert "hello" in today
@@ -232,7 +232,7 @@ def test_a_recurring_post_is_made_by_a_form_that_keeps_what_was_typed(
     for wrong, said in (
         ({"every": "day"}, "every week"),
         ({"every": ""}, "how often"),
-        ({"rrule": "FREQ=DAILY"}, "empty it"),
+        ({"rrule": "FREQ=DAILY"}, "clear it"),
         ({"day": ["XX"]}, "BYDAY"),
         ({"last": "soon"}, "UNTIL"),
         ({"account": []}, "platform"),
@@ -399,7 +399,7 @@ def test_the_form_is_counted_and_previewed_by_the_servers_rules(
     assert "no queue slots yet" in told["queue"]
     tenant.create_post(content="near", scheduled_at="2026-03-06T18:10:00Z")
     near = browser.post("/dashboard/posts/check", data=fields, headers=JSON).json()
-    assert "goes out at 18:10" in near["warning"]
+    assert "is published at 18:10" in near["warning"]
     own = fields | {"text.mastodon": "only there", "opt.mastodon.visibility": "unlisted"}
     assert "only there" in browser.post("/dashboard/posts/check", data=own, headers=JSON).json()["previews"]
     wrong = browser.post(

@@ -10,8 +10,10 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
+from sqlalchemy import text as sql
 
 from api.app import create_app
+from api.http import middleware
 from api.http.logs import RequestIdFilter
 from api.settings import ApiSettings
 from tests.api.harness import RunningServer, SettableClock, make_tenant, open_anonymous
@@ -153,6 +155,18 @@ def test_an_error_that_nobody_foresaw_is_a_problem_with_an_id(
         assert (ready.status_code, ready.json()["lake"], ready.json()["store"]) == (503, "failed", "ok")
 
 
+def test_lines_and_spans_of_a_request_name_its_post(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What joins a request to the work of publishers: the post's id, of the created or of the named one."""
+    noted: list[dict[str, object]] = []
+    monkeypatch.setattr(middleware, "bind_log_ids", lambda **ids: noted.append(ids))
+    body = {"content": "joined", "platforms": ["twitter"], "scheduled_at": "2099-01-01T00:00:00Z"}
+    made = tenant.client.post("/api/v1/posts", json=body).json()["id"]
+    tenant.client.get(f"/api/v1/posts/{made}")
+    tenant.client.get("/api/v1/posts/post_x%0Ainjected")
+    tenant.client.get("/api/v1/posts")
+    assert [one["post_id"] for one in noted if "post_id" in one] == [made, made]
+
+
 def test_health_needs_no_token(server: Server) -> None:
     with open_anonymous(server) as client:
         assert client.get("/healthz").json() == {"status": "ok"}
@@ -219,6 +233,12 @@ def test_a_missing_publisher_shows_where_one_is_expected(tmp_path: Path) -> None
             beat(session, "host:1:a", now, clock_skew=timedelta(minutes=-5), report={})
         wrong = client.get("/readyz")
         text = client.get("/metrics").text
+        with (
+            server.services.store.write() as session
+        ):  # an upgrade while this process, of an older version, runs
+            session.execute(sql("UPDATE alembic_version SET version_num = '9999'"))
+        outdated = client.get("/readyz")
+    assert (outdated.status_code, outdated.json()["store"]) == (503, "failed")
     assert (missing.status_code, missing.json()["publisher"]) == (503, "failed")
     assert (awake.status_code, awake.json()["publisher"]) == (200, "ok")
     assert (wrong.status_code, wrong.json()["publisher"]) == (503, "failed")

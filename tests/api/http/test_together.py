@@ -3,30 +3,38 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import ssl
+import threading
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
+from unittest.mock import ANY
 
 import httpx
 import pytest
 from sqlalchemy import event, func, select
 
+from api.http.grouped_reads import GroupedReads
 from api.http.rate_limits import PostgresRateLimiter, open_rate_limiters
 from api.http.renderings import Renderings
 from api.http.schemas import Page
 from api.http.shared_runs import SharedRuns
-from api.posts.rendered import render_page
-from api.posts.schemas import PostOut
+from api.posts.rendered import render_pages
+from api.posts.responses import answer_saved
+from api.posts.schemas import PostCreate, PostOut
 from api.posts.views import render_post
 from api.settings import ApiSettings
 from connectors.types import Platform
 from tests.api.harness import RunningServer, SettableClock, in_hours, make_tenant
+from warehouse.errors import ConflictError
+from warehouse.planning import posts as planned_posts
 from warehouse.settings import WarehouseSettings
 from warehouse.store.access.api_keys import revoke_api_key
 from warehouse.store.access.workspaces import update_workspace
 from warehouse.store.database import Store
-from warehouse.store.models import IdempotencyKey, Post, Publication, PublicationAttempt
+from warehouse.store.models import IdempotencyKey, Post, Publication, PublicationAttempt, Workspace
 from warehouse.store.posts.idempotency import GroupedWork, RepeatableRequest, StoredAnswer, answer_together
-from warehouse.store.posts.list_rows import list_raw_posts
+from warehouse.store.posts.list_rows import PageQuestion
 from warehouse.store.posts.reads import PostFilter, list_posts, list_publications
 from warehouse.store.publishing.ledger import verify_ledger
 
@@ -124,6 +132,64 @@ def test_posts_that_arrive_together_have_the_outcome_they_would_have_alone(tenan
             assert listed[shown["id"]] == shown
 
 
+def test_duplicates_among_posts_that_arrive_together_are_refused_each_for_itself(tenant_on: Tenant) -> None:
+    """One query looks for stored duplicates of all; if it finds some, each post is compared by itself."""
+    stored = tenant_on.create_post(content="said before", platforms=["twitter"])["id"]
+    media = [{"url": tenant_on.upload()["url"], "alt_text": "a"}]
+    pictured = [post("with the same picture", f"media-{number}", media=media) for number in range(2)]
+    answers = send(
+        tenant_on,
+        [
+            *[post(f"new {number}", f"new-{number}") for number in range(8)],
+            post("said before", "again"),
+            post("said before", "elsewhere", platforms=["mastodon"]),
+            post("said before", "on-purpose", allow_duplicate=True),
+            post("said before", "much-later", scheduled_at=in_hours(72)),
+            *pictured,
+        ],
+    )
+    codes = [answer.status_code for answer in answers]
+    assert codes[:8] == [201] * 8
+    assert codes[9:12] == [201] * 3
+    assert sorted(codes[12:]) == [201, 409]
+    assert codes[8] == 409
+    assert answers[8].json()["existing_id"] == stored or codes[10] == 201
+    listed = tenant_on.client.get(POSTS, params={"limit": 100}).json()["data"]
+    assert len(listed) == 1 + codes.count(201)
+
+
+def test_a_group_is_made_once_unless_one_of_it_was_said_before(tmp_path: Path) -> None:
+    with RunningServer(tmp_path / "home", SettableClock()) as server:
+        tenant = make_tenant(server)
+        tenant.add_account("twitter")
+        media = [{"url": tenant.upload()["url"], "alt_text": "a"}]
+        stored = tenant.create_post(content="said before")["id"]
+        tried: list[str] = []
+
+        def work(text: str, **fields: Any) -> GroupedWork:
+            body = PostCreate.model_validate(post(text, **fields)[0])
+
+            def write(session: StoreSession) -> StoredAnswer:
+                tried.append(text)
+                planning = server.services.planning(session, tenant.workspace_id)
+                return answer_saved(planned_posts.create_post(planning, body), 201)
+
+            return GroupedWork(None, write, server.clock())
+
+        def make(*group: GroupedWork) -> list[str | None]:
+            tried.clear()
+            outcomes = answer_together(server.services.store, group)
+            return [one.existing_id if isinstance(one, ConflictError) else None for one in outcomes]
+
+        # A picture is written directly in between, and what was staged with it; nothing is made twice.
+        first = make(work("a"), work("b", media=media), work("c"), work("d", allow_duplicate=True))
+        assert (first, tried) == ([None] * 4, ["a", "b", "c", "d"])
+        assert make(work("e"), work("f", media=media), work("e"), work("f", media=media))[:2] == [None, None]
+        assert tried == ["e", "f", "e", "f"]
+        assert make(work("g"), work("said before"), work("g")) == [None, stored, ANY]
+        assert tried == ["g", "said before", "g"] * 2
+
+
 def test_posts_that_wait_for_approval_are_written_together_too(tenant_on: Tenant) -> None:
     with tenant_on.server.services.store.write() as session:
         update_workspace(session, tenant_on.workspace_id, approval_required=True)
@@ -219,6 +285,48 @@ def test_a_list_is_never_older_than_the_request(tenant_on: Tenant) -> None:
         asyncio.run(run(other))
 
 
+def test_pages_that_are_read_together_are_what_each_would_be_alone(tenant_on: Tenant) -> None:
+    ids = [tenant_on.create_post(content=f"one of many {number}")["id"] for number in range(7)]
+    tenant_on.create_post(content="kept", status="draft", scheduled_at=None)
+    services, workspace = tenant_on.server.services, tenant_on.workspace_id
+    questions = [
+        PageQuestion(name, wanted, before, limit)
+        for name in (workspace, "ws_other")
+        for wanted in (PostFilter(), PostFilter(statuses=("draft",)), PostFilter(text="5"))
+        for before in (None, ids[4])
+        for limit in (1, 3, 20)
+    ]
+    together = render_pages(services.store, Renderings(), questions)
+    alone = [render_pages(services.store, services.renderings, [one])[0] for one in questions]
+    assert together == alone
+    assert [len(json.loads(b"[%b]" % page.entries)) for page in together[:6]] == [1, 3, 8, 1, 3, 4]
+    assert [page.has_more for page in together[:6]] == [True, True, False, True, True, False]
+    assert not any(page.entries for page in together[18:])
+
+
+def test_a_list_that_is_computed_again_checks_what_may_have_changed(tenant_on: Tenant) -> None:
+    """The second request for a list skips the route, but neither the key, nor the limit, nor the workspace's zone."""
+    at = datetime(2035, 6, 1, 12, tzinfo=UTC)
+    tenant_on.create_post(scheduled_at=at.isoformat())
+    store, path = tenant_on.server.services.store, f"{POSTS}?from=2035-06-01T12:30:00"
+
+    def ask(**headers: str) -> tuple[int, int]:
+        with store.write() as session:  # so that nothing is remembered
+            session.get_one(Workspace, tenant_on.workspace_id).name += "."
+        shown = tenant_on.client.get(path, headers=headers)
+        assert headers or shown.headers["ratelimit-limit"] == str(10**6)
+        return shown.status_code, len(shown.json().get("data", ()))
+
+    assert [ask() for _ in range(3)] == [(200, 0)] * 3
+    with store.write() as session:
+        update_workspace(session, tenant_on.workspace_id, timezone="Europe/Berlin")
+    assert ask() == (200, 1)
+    assert ask(**{"If-Match": ""}) == (412, 0)
+    with store.write() as session:
+        revoke_api_key(session, tenant_on.workspace_id, tenant_on.key.row.id, tenant_on.server.clock())
+    assert tenant_on.client.get(path).json()["code"] == "revoked_key"
+
+
 def test_a_list_has_the_bytes_of_its_models_whatever_became_of_its_posts(tenant_on: Tenant) -> None:
     """Lists are put together from rows and kept renderings; the models say what they have to be."""
     ids = [
@@ -277,10 +385,8 @@ def test_a_list_has_the_bytes_of_its_models_whatever_became_of_its_posts(tenant_
                 )
             assert shown.content == page.model_dump_json().encode()
     kept = Renderings(most_bytes=4000)
-    with store.read() as session:
-        raw, _ = list_raw_posts(session, tenant_on.workspace_id, PostFilter(), before_id=None, limit=5)
-    pages = {render_page(kept, raw, has_more=False, next_cursor="c", dialect=store.dialect) for _ in range(2)}
-    assert len(pages) == 1
+    question = PageQuestion(tenant_on.workspace_id, PostFilter(), None, 5)
+    assert len({page for _ in range(2) for page in render_pages(store, kept, [question])}) == 1
     assert 0 < sum(map(len, kept._kept.values())) == kept.bytes_kept <= 4000
 
 
@@ -345,6 +451,36 @@ async def test_who_waits_shares_only_what_began_after_it_came() -> None:
     gates[1].set()
     await step()
     assert [task.result() for task in (later[0], later[2])] == [2, 2]
+
+
+async def test_who_comes_while_others_are_read_is_the_next_group_and_waits_for_a_slow_one_no_longer() -> None:
+    groups: list[list[int]] = []
+    gate = threading.Event()
+
+    def read(questions: Sequence[int]) -> list[int]:
+        groups.append(list(questions))
+        if 0 in questions:
+            gate.wait(10)
+        if 7 in questions:
+            raise ValueError("seven")
+        return [number * 10 for number in questions]
+
+    reads = GroupedReads()
+    slow = asyncio.create_task(reads.ask("kind", read, 0))
+    await asyncio.sleep(0)
+    later = [asyncio.create_task(reads.ask("kind", read, number)) for number in range(1, 6)]
+    await asyncio.sleep(0)
+    later[2].cancel()
+    assert await asyncio.gather(*later, return_exceptions=True) == [10, 20, ANY, 40, 50]
+    assert groups[0] == [0]
+    assert len(groups) == 2
+    assert not slow.done()
+    with pytest.raises(ValueError, match="seven"):
+        await reads.ask("kind", read, 7)
+    gate.set()
+    assert await slow == 0
+    await reads.finish()
+    assert reads._queues == {}
 
 
 async def test_requests_that_wait_are_counted_with_one_statement_and_none_too_many(

@@ -137,7 +137,7 @@ def test_a_refusal_is_told_with_the_platforms_reason(tenant: Tenant, publish: An
     edit = shown["publications"][0]["edit"]
     assert (edit["state"], edit["code"]) == ("failed", "permission_missing")
     assert sent["mastodon"].text == "Five teas"
-    assert "says what it said before" in read(tenant, post)["by"]["mastodon"]["story"][-1]
+    assert "the post is unchanged" in read(tenant, post)["by"]["mastodon"]["story"][-1]
     assert patch(tenant, post, content="Six teas")["publications"][0]["edit"]["state"] == "done"
 
 

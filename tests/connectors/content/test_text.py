@@ -10,7 +10,6 @@ from connectors.content.text import (
     count_utf16_units,
     count_weighted,
     fingerprint,
-    normalise,
     normalise_mentions,
     strip_html,
 )
@@ -122,16 +121,6 @@ def test_graphemes_are_never_more_than_code_points(text: str) -> None:
 @given(st.text(st.characters(max_codepoint=0x10FF, exclude_characters=".:@/"), max_size=80))
 def test_without_links_and_mentions_mastodon_counts_graphemes(text: str) -> None:
     assert count_mastodon(text) == count_graphemes(text)
-
-
-@given(MIXED)
-def test_normalising_twice_changes_nothing_more_where_no_entity_is_written(text: str) -> None:
-    once = normalise(text.replace("&", ""))
-    assert normalise(once) == once
-
-
-def test_normalise_sees_through_spacing_and_composition() -> None:
-    assert normalise(f" a\n\n{COMBINED}\u00a0b &amp; c ") == normalise("a é b & c")
 
 
 @pytest.mark.parametrize(

@@ -95,7 +95,7 @@ def test_the_detail_says_that_the_limit_is_another_beside_media() -> None:
     content = PostContent(text="x" * 1030, media=(Media(url="https://a.example/b.png"),))
     (problem,) = validate_content(Platform.TELEGRAM, content)
     assert problem.detail == (
-        "the text is 1030 characters long, Telegram takes 1024 beside media: shorten it by 6"
+        "the text is 1030 characters long, Telegram takes 1024 with media: shorten it by 6"
     )
 
 

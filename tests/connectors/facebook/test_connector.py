@@ -42,6 +42,33 @@ class TestFacebook(ConnectorContract):
             path, lambda body: [item["message"] for item in body["data"]], params=params
         )
 
+    async def test_a_promoted_post_is_told_in_the_list_and_with_its_metrics(
+        self, connector: Connector, world: SandboxWorld, clock: Clock
+    ) -> None:
+        ids = (await self.published_ids(connector, clock() - timedelta(days=60)))[:3]
+        for post in world.published(Platform.FACEBOOK):
+            if post.external_id == ids[1]:
+                post.details = {**(post.details or {}), "promoted": True}
+        batch = await connector.fetch_metrics(ids)
+        assert {item.external_id: item.promoted for item in batch.metrics} == {
+            ids[0]: None,
+            ids[1]: True,
+            ids[2]: None,
+        }
+        page = await connector.list_publications(since=clock() - timedelta(days=60))
+        assert [post.external_id for post in page.posts if post.promoted] == [ids[1]]
+
+    async def test_where_promotion_is_not_shown_everything_else_is_read(
+        self, connector: Connector, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("connectors.facebook.connector.PROMOTION", "promotion_statuses")
+        monkeypatch.setattr("connectors.facebook.metrics.PROMOTION", "promotion_statuses")
+        page = await connector.list_publications(since=clock() - timedelta(days=60))
+        ids = [post.external_id for post in page.posts][:3]
+        batch = await connector.fetch_metrics(ids)
+        assert len(batch.metrics) == 3
+        assert all(item.promoted is None and item.likes is not None for item in batch.metrics)
+
     async def test_several_photos_are_one_post(
         self, connector: Connector, world: SandboxWorld, saved: SavedState, clock: Clock
     ) -> None:

@@ -237,7 +237,7 @@ class TestRewritingServer:
         assert story[4].startswith("looked for on the platform: part 1 was found (http")
         assert first.external_id in story[4]
         assert second.external_id not in story[4]
-        assert story[4].endswith("), part 2 of 3 is not there: it goes on from there.")
+        assert story[4].endswith("), part 2 of 3 is not there: sending continues there.")
         assert story[6].startswith("attempt 2 began")
         accepted = f"parts 2 to 3 of 3 accepted by the platform; the thread is {row.external_id}."
         assert story[7] == accepted

@@ -45,6 +45,22 @@ def candidate_of(post: dict[str, Any]) -> Candidate:
 class TestTwitter(ConnectorContract):
     platform = Platform.TWITTER
 
+    async def test_a_promoted_post_is_told_with_its_metrics(
+        self, connector: Connector, world: SandboxWorld, clock: Clock
+    ) -> None:
+        texts = ("first", "second")
+        ids = [
+            (
+                await connector.publish(SavedState().request(PostContent(text=text), clock(), key=text))
+            ).external_id
+            for text in texts
+        ]
+        self.live(world)[0].details = {"promoted": True}
+        clock.advance(seconds=60)
+        batch = await connector.fetch_metrics(ids)
+        assert {item.external_id: item.promoted for item in batch.metrics} == {ids[0]: True, ids[1]: None}
+        assert all(item.clicks is not None for item in batch.metrics)
+
     async def test_a_post_whose_link_was_encoded_is_found(
         self, connector: Connector, world: SandboxWorld, saved: SavedState, clock: Clock
     ) -> None:
@@ -378,3 +394,22 @@ def test_the_id_tells_the_age() -> None:
     assert age_of("4194304", datetime(2010, 11, 4, 1, 42, 54, 658000, tzinfo=UTC)) == timedelta(0)
     assert age_of("not-an-id", NOW) == timedelta.max
     assert age_of("9" * 30, NOW) == timedelta.max
+
+
+@pytest.mark.parametrize(
+    ("counts", "expected"),
+    [
+        ({"impression_count": 7}, True),
+        ({"impression_count": 0, "like_count": 0}, None),
+        (None, None),
+        ({}, None),
+    ],
+)
+def test_only_counts_of_an_advertisement_mean_promotion(
+    counts: dict[str, int] | None, expected: object
+) -> None:
+    post = {"id": "1", "public_metrics": {"like_count": 3}} | (
+        {} if counts is None else {"promoted_metrics": counts}
+    )
+    ((metrics,), _) = parse_metrics({"data": [post]}, NOW)
+    assert metrics.promoted is expected

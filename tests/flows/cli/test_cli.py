@@ -125,6 +125,27 @@ def test_known_mistakes_are_one_sentence() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("line", "option", "remedy"),
+    [
+        ("keys create --name a --expires-at -7d", "--expires-at: ", "choose a later time"),
+        ("keys create --name a --scope foo", "--scope: ", "use some of read, write"),
+        ("workspace set --random-share 0.9", "--random-share: ", "less than or equal to 0.5"),
+        ("webhooks create --url https://example.com --event foo", "--event: ", "'post.published'"),
+        ("schedules show --from foo", "--from: ", "ISO 8601"),
+        ("schedules export --output x.txt", "--output: ", ".ics or .csv"),
+        ("analytics overview --period 999d", "--period: ", "1d to 365d"),
+        ("backfill --account foo", "--account: ", "socialflow accounts list"),
+        ("mcp", "SOCIALFLOW_MCP_API_KEY ", "is not set"),
+    ],
+)
+def test_a_wrong_value_names_its_option_and_the_remedy(line: str, option: str, remedy: str) -> None:
+    result = call(*line.split())
+    assert_one_sentence(result, option, remedy)
+    assert result.stderr.startswith(f"error: {option}")
+    assert "publish now" not in result.stderr
+
+
 def test_settings_are_named_by_their_variable() -> None:
     assert_one_sentence(call("up", SOCIALFLOW_API_PORT="a door"), "SOCIALFLOW_API_PORT")
     assert_one_sentence(call("keys", "list", SOCIALFLOW_SECRET_KEY="short"), "SOCIALFLOW_SECRET_KEY")

@@ -25,6 +25,7 @@ AS_COMMAND = {
     "retry_post": "posts retry",
     "resolve_publication": "posts resolve",
     "unpublish_post": "posts unpublish",
+    "mark_post_paid": "posts mark-paid",
     "validate_post": "posts validate",
     "approve_post": "posts approve",
     "reject_post": "posts reject",

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from connectors.types import Credentials, Platform, VerifiedAccount
 from flows.cli import app
-from flows.ingestion.metrics import sync_dimensions
+from flows.ingestion.metrics import describe_accounts
 from flows.run_report import RunReport
 from warehouse.lake.connect import Lake
 from warehouse.lake.load import load_accounts, load_publications
@@ -164,7 +164,8 @@ def test_the_lake_knows_how_each_post_was_placed(advised: str, resources: Resour
             row.published_at = row.next_snapshot_at = NOW - timedelta(days=1)
         kind = session.get_one(Post, drawn["id"]).details["placement"]["kind"]
         due = list_due_snapshots(session, NOW, 100)
-    sync_dimensions(resources, due, RunReport("placing"))
+    described = describe_accounts(resources, due, RunReport("placing"))
+    load_publications(resources.lake, [dim for one in described for dim in one.publications.values()])
     rows = resources.lake.query("SELECT post_id, placement, placement_share FROM dims.publications")
     told = {row["post_id"]: (row["placement"], row["placement_share"]) for row in rows}
     assert told[placed["id"]] == ("recommended", None)

@@ -148,7 +148,7 @@ class Crowd:
             return session.get_one(AccountRow, account_id)
 
     def count(self, sql: str) -> dict[str, int]:
-        rows = self.resources.lake.query(f"SELECT account_id, count(*) AS n FROM {sql} GROUP BY ALL")  # noqa: S608
+        rows = self.resources.lake.query(f"SELECT account_id, count(*) AS n FROM {sql} GROUP BY ALL")  # noqa: S608 (names of tables)
         return {row["account_id"]: row["n"] for row in rows}
 
     def assert_only_the_first_failed(self, report: RunReport) -> None:

@@ -1008,7 +1008,7 @@ def test_the_pace_of_measuring_is_told(store: Store) -> None:
     with store.write() as session:
         session.execute(update(Publication).values(next_snapshot_at=None))
         note_reads(session, "mastodon", session.query(Publication).all(), NOW)
-    left = "used this UTC day; what is left out stays due"
+    left = "used this UTC day; the rest stays due"
     for limit, status in ((2, "warning"), (3, "warning"), (4, "ok")):
         assert told(limit) == [("reads of mastodon", status, f"3 of {limit} {left}")]
     with store.write() as session:

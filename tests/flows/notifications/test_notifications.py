@@ -16,11 +16,11 @@ from connectors.types import Credentials, Platform, PostContent, VerifiedAccount
 from flows.cli import app
 from flows.errors import FlowBusyError
 from flows.exclusive_runs import run_exclusively
-from flows.notifications import beside
-from flows.notifications.beside import LOOK_EVERY, Watch, look_once
+from flows.notifications import starter
 from flows.notifications.notifier import LEASE, check_notifications, has_work, run_round
 from flows.notifications.sender import open_senders
 from flows.notifications.settings import NotifySettings
+from flows.notifications.starter import LOOK_EVERY, Watch, look_once
 from tests.connectors.harness import Clock
 from tests.flows.publishing.webhook_receiver import Receiver, Reply
 from warehouse.errors import SetupError
@@ -193,6 +193,24 @@ def test_many_failures_are_one_message_and_a_retried_post_is_none(home: Home, re
     assert "sent again since" not in message["message"]
 
 
+def test_failures_over_hours_are_one_message_each_quarter(home: Home, receiver: Receiver) -> None:
+    url = address_of(receiver)
+    home.round(url)
+    for minute in range(31):
+        home.fail(text=f"post {minute}")
+        if minute == 20:
+            home.fail("needs_review", "another kind does not wait")
+        assert home.asks(url) is (minute in {0, 15, 20, 30})
+        home.round(url)
+        home.clock.advance(minutes=1)
+    assert [one["title"] for one in told(receiver)] == [
+        "SocialFlow: A post was not published",
+        "SocialFlow: 15 posts were not published",
+        "SocialFlow: A post needs your decision",
+        "SocialFlow: 15 posts were not published",
+    ]
+
+
 def test_retries_are_bounded_and_other_addresses_do_not_wait(home: Home, receiver: Receiver) -> None:
     with Receiver(rest=Reply(status=500)) as broken:
         urls = (address_of(receiver), address_of(broken))
@@ -307,7 +325,7 @@ async def test_a_process_sends_and_a_hanging_receiver_does_not_hold_the_publishe
     assert await look_once(store, settings, home.clock(), with_flows=False) is None
     with Receiver(rest=Reply(hold=True)) as hanging:
         monkeypatch.setenv("SOCIALFLOW_NOTIFY_URLS", address_of(hanging))
-        monkeypatch.setattr(beside, "LONGEST_ROUND", timedelta(seconds=2))
+        monkeypatch.setattr(starter, "LONGEST_ROUND", timedelta(seconds=2))
         home.fail(text="another one")
         with pytest.raises(RuntimeError, match="was stopped"):
             await look_once(store, settings, home.clock(), with_flows=False)
@@ -341,6 +359,6 @@ async def test_a_wrong_setting_is_logged_and_publishing_goes_on(
     store: Store, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv("SOCIALFLOW_NOTIFY_ABOUT", "everything")
-    async with beside.notify_beside(store, clock=Clock(NOW)):
+    async with starter.keep_notifying(store, clock=Clock(NOW)):
         pass
     assert "SOCIALFLOW_NOTIFY_ABOUT" in caplog.text

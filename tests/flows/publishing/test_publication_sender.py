@@ -329,7 +329,7 @@ async def test_an_account_that_cannot_be_opened_fails_its_posts(scene: Scene) ->
     scene.change(publication, status="unknown", unknown_since=scene.clock(), due_at=scene.clock())
     look = await scene.look(publication)
     assert (look.publication_id, look.kind) == (publication, "needs_review")
-    assert (look.message or "").endswith("Connect the account again, look there, then resolve it")
+    assert (look.message or "").endswith("Reconnect the account, check there, then resolve it")
 
 
 # -- a refused token
@@ -605,7 +605,7 @@ async def test_a_look_that_stays_refused_is_a_persons(scene: Scene) -> None:
         "needs_review",
         "reauthenticate",
     )
-    assert "the platform cannot be asked" in (outcome.message or "")
+    assert "the platform cannot be queried" in (outcome.message or "")
     assert scene.requests("twitter", "refresh") == 1
     assert scene.account("twitter").status == "revoked"
     assert len(scene.out("twitter")) == 1
@@ -635,7 +635,7 @@ async def test_parts_that_are_out_are_told(scene: Scene) -> None:
     first = scene.world.published(Platform.MASTODON, via="api")[0].external_id
     assert outcome.kind == "not_found"
     assert outcome.message == (
-        f"part 1 was found ({SANDBOX}/@harborlight/{first}), part 2 of 3 is not there: it goes on from there"
+        f"part 1 was found ({SANDBOX}/@harborlight/{first}), part 2 of 3 is not there: sending continues there"
     )
     assert (await scene.send(publication)).kind == "published"  # type: ignore[union-attr]  # it was granted
     assert scene.out("mastodon") == ["one", "two", "three"]
@@ -649,7 +649,7 @@ async def test_several_parts_without_an_address_are_told_by_their_ids(scene: Sce
     outcome = Outcome(publication, "not_found", parts=PartCounts(before=1, out=2, total=3))
     outcome = scene.sender._send_again(claimed, outcome, progress)
     assert outcome.message == (
-        "part 1 was out before (11), part 2 was found (12), part 3 of 3 is not there: it goes on from there"
+        "part 1 was out before (11), part 2 was found (12), part 3 of 3 is not there: sending continues there"
     )
     assert outcome.next_at is None
 

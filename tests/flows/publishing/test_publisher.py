@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import io
+import json
+import logging
 import sqlite3
 import time
 from dataclasses import dataclass
@@ -13,6 +16,7 @@ import httpx
 import pytest
 from sqlalchemy import select, text
 
+from connectors.logs import JsonFormatter
 from connectors.registry import ConnectorPool
 from connectors.sandbox.app import create_sandbox_app
 from connectors.sandbox.faults import FaultRule
@@ -166,6 +170,32 @@ async def test_a_post_goes_out_once_and_on_time(stage: Stage, platform: str) -> 
     assert row.next_snapshot_at is not None
     assert 0 <= report.lateness[0] < 1
     assert stage.events(publication) == ["scheduled", "claimed", "sending", "published"]
+
+
+async def test_the_log_of_a_send_names_everything_that_it_belongs_to(stage: Stage) -> None:
+    publication = stage.schedule("mastodon")
+    out = io.StringIO()
+    handler = logging.StreamHandler(out)
+    handler.setFormatter(JsonFormatter())
+    logger = logging.getLogger("flows.publishing.publisher")
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        await stage.publish(0)
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(logging.NOTSET)
+    (line,) = [json.loads(one) for one in out.getvalue().splitlines() if "published" in one]
+    row = stage.get(publication)
+    expected = {
+        "message": f"publication {publication}: published",
+        "workspace_id": row.workspace_id,
+        "account_id": row.account_id,
+        "post_id": row.post_id,
+        "publication_id": publication,
+        "attempt": 1,
+    }
+    assert {name: line[name] for name in expected} == expected
 
 
 async def test_a_post_made_while_the_publisher_runs_goes_out(stage: Stage) -> None:
@@ -477,6 +507,23 @@ async def test_a_publisher_that_was_noted_as_ended_stops(stage: Stage) -> None:
     with stage.store.write() as session:
         mark_ended(session, owners, utc_now())
     await asyncio.wait_for(running, 30)
+
+
+async def test_a_publisher_ends_when_another_version_updates_the_store(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Old code beside new: it finishes what it sends, gives back what it claimed, and no older one starts again."""
+    monkeypatch.setattr("flows.publishing.publisher.BEAT", timedelta(seconds=0.05))
+    publication = stage.schedule("twitter", in_seconds=60)
+    early = QUICK.model_copy(update={"look_ahead": timedelta(minutes=2)})
+    publisher = Publisher(stage.store, stage.pool, settings=early, max_lateness=HOUR)
+    running = asyncio.create_task(publisher.run(utc_now() + HOUR))
+    await stage.reaches(publication, "claimed")
+    with stage.store.write() as session:
+        session.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    await asyncio.wait_for(running, 30)
+    assert "another version updated the store" in caplog.text
+    assert stage.get(publication).status == "scheduled"
 
 
 async def test_a_send_is_broken_off_when_its_lease_cannot_be_renewed(

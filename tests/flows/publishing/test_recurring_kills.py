@@ -94,7 +94,7 @@ def count_posts(store: Store) -> int:
 def expected_occurrences() -> set[str]:
     """The local times of one rule between now and the horizon, counted here by hand."""
     days = [NOW.date() + timedelta(days=number) for number in range(DAYS + 1)]
-    local = [datetime(day.year, day.month, day.day, hour) for day in days for hour in HOURS]  # noqa: DTZ001
+    local = [datetime(day.year, day.month, day.day, hour) for day in days for hour in HOURS]  # noqa: DTZ001 (local times)
     return {
         one.isoformat()
         for one in local

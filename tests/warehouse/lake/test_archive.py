@@ -12,6 +12,7 @@ from sqlalchemy import func, select, update
 from warehouse.errors import ConflictError, SetupError
 from warehouse.lake import archive
 from warehouse.lake.archive import archive_events, read_ledgers
+from warehouse.planning.news import newest_ledger_id
 from warehouse.store.models import Publication, PublicationAttempt
 from warehouse.store.publishing.ledger import append_event, check_ledger
 from warehouse.store.publishing.outcomes import Outcome
@@ -68,10 +69,29 @@ def test_a_ledger_moves_once_and_reads_as_before(world: World, lake: Lake) -> No
     # What happens later continues the ledger in the store, and moves in its turn.
     with world.store.write() as session:
         append_event(session, old[0], "unpublished", now=world.at)
+    publish(world, "newest")
     events, problems, kept = tell(world, lake, old[0])
     assert ([one[0] for one in events], problems, kept) == ([1, 2, 3, 4, 5], [], 1)
     assert archive_events(world.store, lake, before=world.at + DAY).events == 5
     assert tell(world, lake, old[0]) == (events, [], 0)
+
+
+def test_numbers_of_events_are_not_given_twice(world: World, lake: Lake) -> None:
+    """Whoever continues after a number, such as notifications, misses nothing after a long silence."""
+
+    def newest() -> int:
+        with world.store.read() as session:
+            return newest_ledger_id(session)
+
+    publish(world, "one")
+    last = publish(world, "two")
+    number = newest()
+    assert archive_events(world.store, lake, before=world.at + DAY).events == 4
+    assert (newest(), tell(world, lake, last)[2]) == (number, 4)
+    publish(world, "three")
+    assert newest() == number + 4
+    assert archive_events(world.store, lake, before=world.at + DAY).events == 4
+    assert tell(world, lake, last)[1:] == ([], 0)
 
 
 def test_what_is_open_stays(world: World, lake: Lake) -> None:
@@ -86,6 +106,7 @@ def test_what_is_open_stays(world: World, lake: Lake) -> None:
     }
     with_change = {publish(world, text): change for text, change in changes.items()}
     damaged = publish(world, "damaged")
+    publish(world, "newest")
     with world.store.write() as session:
         for key, change in with_change.items():
             session.execute(update(Publication).where(Publication.id == key).values(**change))
@@ -115,6 +136,7 @@ def test_nothing_is_removed_before_the_lake_holds_it(world: World, lake: Lake) -
 
 def test_a_lake_that_cannot_be_read_is_told(world: World, lake: Lake) -> None:
     publication = publish(world, "one")
+    publish(world, "newest")
     archive_events(world.store, lake, before=world.at + DAY)
 
     def refuse() -> nullcontext[Lake]:
@@ -134,5 +156,6 @@ def test_blocks_continue_where_the_last_one_ended(
     with world.store.write() as session:
         session.execute(update(Publication).filter_by(id=kept).values(status="unknown"))
     moved = [publish(world, text) for text in ("one", "two")]
+    publish(world, "newest")
     assert archive_events(world.store, lake, before=world.at + DAY).events == 8
     assert [tell(world, lake, key)[2] for key in (kept, *moved)] == [4, 0, 0]

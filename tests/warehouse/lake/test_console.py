@@ -18,8 +18,9 @@ import psutil
 import pyarrow.parquet as pq
 import pytest
 
+from tests.warehouse.lake.lake_console import run_sql
 from warehouse.errors import InvalidInputError, SetupError
-from warehouse.lake.console import Answer, ask, open_console, run_sql
+from warehouse.lake.console import Answer, ask, open_console
 from warehouse.lake.export.result_files import write_csv, write_json, write_parquet
 from warehouse.lake.load import load_account_snapshots, load_post_snapshots, load_publications
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from connectors.types import ListedPost, Platform
-from flows.ingestion.lake_rows import publication_dim
-from warehouse.lake.dimensions import sync_accounts, sync_deletions
-from warehouse.lake.load import load_publications
+from connectors.types import ListedPost, Platform, PostMetrics
+from flows.ingestion.lake_rows import post_snapshot, publication_dim
+from warehouse.lake.dimensions import mark_promoted, sync_accounts, sync_marks
+from warehouse.lake.load import load_post_snapshots, load_publications
 from warehouse.store.access.workspaces import create_workspace, update_workspace
 from warehouse.store.accounts.accounts import change_account, find_or_create_imported_account
 from warehouse.store.accounts.shapes import AccountPatch
@@ -43,7 +43,7 @@ def test_a_publication_found_deleted_is_marked_with_the_time(
             rows = [session.get_one(Publication, ids[name]) for name in ("kept", "gone")]
             load_publications(lake, [publication_dim(row) for row in rows])
             rows[1].platform_deleted_at = NOW
-        assert (sync_deletions(store, lake), sync_deletions(store, lake)) == (1, 0)
+        assert (sync_marks(store, lake), sync_marks(store, lake)) == (1, 0)
         # A later reading that does not know of it changes nothing.
         rows[1].platform_deleted_at = None
         load_publications(lake, [publication_dim(rows[1])])
@@ -114,3 +114,30 @@ def test_language_and_tags_are_what_was_sent_else_what_the_platform_names(
     load_publications(lake, [publication_dim(row)])
     assert lake.query("SELECT paid FROM dims.publications") == [{"paid": True}], "known promotion stays known"
     assert lake.query("SELECT language, tags FROM marts.posts_wide") == [{"language": language, "tags": tags}]
+
+
+def test_a_post_that_is_measured_again_is_no_longer_deleted(
+    lake: Lake, lake_settings: WarehouseSettings
+) -> None:
+    with Store.open(lake_settings) as store:
+        with store.write() as session:
+            workspace = create_workspace(session, name="Harbor", now=NOW).id
+            account = find_or_create_imported_account(session, workspace, Platform.MASTODON, "ada", NOW)
+            ids = record_external_posts(session, account, [ListedPost("1", NOW, "a", "text")], NOW)
+            row = session.get_one(Publication, ids.publication_ids["1"])
+            load_publications(lake, [publication_dim(row)])
+            row.platform_deleted_at = NOW
+        assert sync_marks(store, lake) == 1
+        with store.write() as session:
+            row = session.get_one(Publication, row.id)
+            row.platform_deleted_at = None
+        assert sync_marks(store, lake) == 0, "as long as nothing newer is known"
+        later = NOW + timedelta(hours=1)
+        load_post_snapshots(lake, [post_snapshot(row, PostMetrics("1", later, likes=3), None)], "run")
+        assert sync_marks(store, lake) == 1
+    assert lake.query("SELECT deleted_at FROM dims.publications") == [{"deleted_at": None}]
+    assert (mark_promoted(lake, [row.id]), mark_promoted(lake, [row.id]), mark_promoted(lake, [])) == (
+        1,
+        0,
+        0,
+    )

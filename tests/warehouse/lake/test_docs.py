@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.warehouse.lake.lake_console import run_sql
 from warehouse.lake.attach import attach_lake
 from warehouse.lake.connect import Lake
-from warehouse.lake.console import run_sql
 from warehouse.lake.export.tables import describe_tables
 from warehouse.lake.load import load_account_snapshots, load_accounts, load_post_snapshots, load_publications
 from warehouse.lake.queries.timing import refresh_optimal_times

@@ -24,6 +24,7 @@ from warehouse.lake.load import (
     load_accounts,
     load_post_snapshots,
     load_publications,
+    load_readings,
     to_batch,
 )
 from warehouse.lake.maintenance import rebuild_marts
@@ -350,3 +351,43 @@ def _load_and_die(lake: Lake, snapshots: list[PostSnapshot]) -> int:
 
 class _DeadError(Exception):
     pass
+
+
+def test_readings_in_one_commit_give_what_the_single_loads_and_a_rebuild_give(
+    lake: Lake, make_account: Make, make_publication: Make, make_snapshot: Make, read_marts: Make
+) -> None:
+    """New, changed and unchanged publications, with and without snapshots, each load twice."""
+
+    def load_all(*steps: tuple[list[Any], list[Any]]) -> list[int]:
+        commits = []
+        for publications, snapshots in steps:
+            before = lake.snapshot_id()
+            accounts = [make_account(), make_account("acct_b", timezone="Asia/Tokyo")]
+            assert load_readings(lake, accounts, publications, snapshots, "run") == len(snapshots)
+            assert load_readings(lake, accounts, publications, snapshots, "run") == 0, "again: nothing is new"
+            commits.append(lake.snapshot_id() - before)
+        return commits
+
+    first = [make_publication(name) for name in "123"]
+    second = [
+        make_publication("1", text="corrected"),
+        make_publication("2", account_id="acct_b"),
+        make_publication("4", post_id="post_1"),
+        make_publication("5"),
+    ]
+    commits = load_all(
+        (first, [make_snapshot("1", likes=3), make_snapshot("3", likes=1)]),
+        (second, [make_snapshot("1", hours=48, likes=5), make_snapshot("4", hours=2, likes=7)]),
+        ([make_publication("5")], [make_snapshot("5", hours=hours, likes=2) for hours in (1, 25)]),
+        ([make_publication("6")], [make_snapshot("6", likes=9)]),
+        ([], []),
+    )
+    assert commits == [2, 2, 1, 1, 0], (
+        "two where a changed publication was known, or a new one is not measured"
+    )
+    kept_up = read_marts(lake)
+    rebuild_marts(lake)
+    assert read_marts(lake) == kept_up
+    assert {row[0] for row in lake.query_rows("SELECT publication_id FROM marts.publication_latest")} == {
+        f"pub_{number}" for number in range(1, 7)
+    }

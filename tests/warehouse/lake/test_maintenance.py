@@ -76,7 +76,7 @@ def test_rewritten_marts_do_not_pile_up_deletions(
     tables = lake.query("SELECT table_name, file_count FROM ducklake_table_info('lake') WHERE file_count > 1")
     assert tables == []
     found = measure_files(lake)
-    assert (found["tables"], found["delete_files"]) == (18, 0)
+    assert (found["tables"], found["delete_files"]) == (17, 0)
 
 
 def test_a_file_of_an_open_transaction_is_left_alone(

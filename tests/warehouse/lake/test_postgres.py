@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 
+from tests.warehouse.lake.lake_console import run_sql
 from warehouse.errors import ConflictError, InvalidInputError, SetupError
 from warehouse.lake.connect import Lake
-from warehouse.lake.console import run_sql
 from warehouse.lake.load import load_post_snapshots, load_publications
 from warehouse.lake.maintenance import maintain_lake
 

@@ -50,7 +50,7 @@ def test_every_table_and_column_is_explained_and_none_is_for_a_secret(lake: Lake
         "WHERE database_name = 'lake' AND NOT internal AND table_name NOT IN (SELECT view_name FROM duckdb_views())"
     )
     views = lake.query("SELECT view_name, comment FROM duckdb_views() WHERE database_name = 'lake'")
-    assert len(tables) == 18
+    assert len(tables) == 17
     assert [row for row in tables if not (row["comment"] or "").startswith("Grain: ")] == []
     assert [row for row in columns if not row["comment"]] == []
     for view in VIEWS:

@@ -17,6 +17,7 @@ from warehouse.planning.views import describe_post
 from warehouse.planning.wish import PostChange, PostWish
 from warehouse.shapes import read_shape
 from warehouse.store.posts.media import add_upload
+from warehouse.store.posts.reads import get_post
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -84,7 +85,7 @@ def test_a_picture_over_the_limit_is_refused_with_the_remedy_or_converted(planne
 @pytest.mark.parametrize(
     ("more", "words"),
     [
-        ({"shape": PictureShape(400, 300, is_animated=True)}, "stand still"),
+        ({"shape": PictureShape(400, 300, is_animated=True)}, "a still picture"),
         ({"shape": None}, "cannot be read"),
         ({"shape": PictureShape(20_000, 20_000, is_animated=False)}, "at most 80,000,000 pixels"),
     ],
@@ -147,8 +148,6 @@ def test_rows_of_a_csv_file_say_everything_about_parts(planner: Planner) -> None
         assert orphan.errors[0]["detail"].startswith("there is no part for the column thread.1.media")
         assert late.errors[0]["pointer"] == "/thread/0/after"
     with planner() as context:
-        from warehouse.store.posts.reads import get_post  # noqa: PLC0415
-
         details = get_post(context.session, context.workspace_id, str(made.post_id)).details
     assert details["thread"] == [
         {

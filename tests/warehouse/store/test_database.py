@@ -7,6 +7,7 @@ import pkgutil
 import stat
 import subprocess
 import sys
+import threading
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -192,3 +193,24 @@ def test_the_key_can_come_from_a_file(tmp_path: Path) -> None:
     file.unlink()
     with pytest.raises(SetupError, match="cannot read SOCIALFLOW_SECRET_KEY_FILE"):
         load_secret(settings)
+
+
+def test_two_processes_on_an_empty_database_make_one_workspace(tmp_path: Path, postgres_url: str) -> None:
+    """As two API processes and a publisher do whose machines start together."""
+    made: list[str] = []
+
+    def begin(store: Store) -> None:
+        with store.write() as session:
+            made.append(ensure_default_workspace(session, NOW).id)
+
+    with Store.open(WarehouseSettings(home=tmp_path, database_url=postgres_url)) as store:
+        second = threading.Thread(target=begin, args=(store,))
+        with store.write() as session:
+            made.append(ensure_default_workspace(session, NOW).id)
+            second.start()
+            with store.read() as watching:
+                waits = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+                while second.is_alive() and not watching.scalar(waits):
+                    watching.rollback()
+        second.join()
+    assert made == ["ws_default"] * 2

@@ -233,7 +233,7 @@ def test_a_key_from_the_environment_takes_two_phases(settings: WarehouseSettings
     with Store.open(changed) as store:
         check(store, known)
         finish_rotation(store, NOW)
-        with pytest.raises(ConflictError, match="present one"):
+        with pytest.raises(ConflictError, match="current one"):
             rotate_secret(store, new, NOW)
     with Store.open(changed) as store:
         check(store, known)

@@ -13,10 +13,11 @@ import duckdb
 
 from warehouse.atomic_files import write_beside
 from warehouse.errors import InvalidInputError
-from warehouse.lake.attach import attach_lake, attach_statement, quote, read_snapshot
+from warehouse.lake.attach import attach_lake, attach_statement, describe_lake, quote, read_snapshot
 from warehouse.lake.export.report import ExportedTable, ExportReport
 from warehouse.lake.export.targets import SCHEMAS, DatabaseTarget, FolderTarget, WorkbookTarget
 from warehouse.lake.export.workspace_files import KEY_OF, compare
+from warehouse.lake.migrate import check_version
 from warehouse.lake.views import VIEWS, describe_columns, describe_view, select_view
 
 if TYPE_CHECKING:
@@ -67,13 +68,14 @@ def export_lake(
     With `workspace_id`, only that workspace's rows. `progress(table, number, of)` is called after each table.
 
     Raises InvalidInputError: the target cannot be written, the workspace is unknown, or there is no such snapshot.
-    Raises SetupError: there is no lake, or it cannot be opened.
+    Raises SetupError: there is no lake, it cannot be opened, or it is of a newer version.
     """
     place = _make_target(kind)
     place.check(target)
     connection = attach_lake(settings, read_only=True, as_of=as_of)
     log: Path | None = None
     try:
+        check_version(connection, describe_lake(settings))
         snapshot_id, snapshot_time = read_snapshot(connection)
         connection.execute("DETACH lake")
         connection.execute(attach_statement(settings, read_only=True, as_of=snapshot_id))

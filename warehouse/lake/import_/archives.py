@@ -123,7 +123,7 @@ class _Limited(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: bytearray) -> int:  # type: ignore[override]
+    def readinto(self, buffer: bytearray) -> int:  # type: ignore[override]  # only called by io
         data = self._source.read(len(buffer))
         self._read += len(data)
         if self._read > self._limit:

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 _ACCOUNT_TABLES = (
     "marts.optimal_times",
-    "marts.slot_engagement",
     "marts.account_daily",
     "marts.growth_curves",
     "marts.suspicious_counts",

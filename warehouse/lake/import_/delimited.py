@@ -58,7 +58,7 @@ def open_delimited(archive: Archive, name: str) -> list[Table]:
         start = _decode_head(file, encoding)
     separators, skip = _find_separators(start)
     if not start.strip():
-        raise FileRefusedError(f"{shown(name)} has no text but blanks: export it again")
+        raise FileRefusedError(f"{shown(name)} contains only white space: export it again")
     tables = []
     for separator in separators:
 
@@ -98,7 +98,9 @@ def find_encoding(archive: Archive, name: str) -> tuple[str, str | None]:
             return encoding, f"text read as {encoding.upper()}"
     controls = sum(byte < 9 or 13 < byte < 27 for byte in head)
     if controls > max(16, len(head) // 100):
-        raise FileRefusedError(f"{shown(name)} holds binary data, no text: export the posts as CSV or XLSX")
+        raise FileRefusedError(
+            f"{shown(name)} contains binary data, not text: export the posts as CSV or XLSX"
+        )
     good, stray, sample = _weigh_utf8(archive, name)
     if stray <= good:
         return "utf-8", None

@@ -181,7 +181,7 @@ def _read_parquet(path: Path) -> tuple[list[str], Iterator[tuple[int, dict[str, 
             raise InvalidInputError(f"{path} has more than {MAX_ROWS} rows", field="file")
         table = file.read()
     except pa.ArrowInvalid as error:
-        raise InvalidInputError(f"{path} is no readable Parquet file: {error}", field="file") from error
+        raise InvalidInputError(f"{path} is not a readable Parquet file: {error}", field="file") from error
     names = [name.strip().lower() for name in table.column_names]
     return names, enumerate(table.rename_columns(names).to_pylist(), start=1)
 

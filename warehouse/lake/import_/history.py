@@ -105,7 +105,7 @@ class _Tally:
     """Line and difference of rows whose time is not the platform's."""
     accounts: dict[str, AccountDim] = field(default_factory=dict)
     nameless: int = 0
-    """Rows that name no account, beside rows that name several."""
+    """Rows that name no account, in a file in which others name several."""
     lifetime: bool = False
     """Some counts have no time of measuring."""
 
@@ -252,7 +252,7 @@ def load_file(
                     places = sorted(filed.known)
                     found = [filed.known[place] for place in places]
                     stored = part if len(places) == len(part) else part.take(pa.array(places, pa.int64()))
-                    publications.append(_publications(account, stored, found))
+                    publications.append(_publications(account, stored, found, detection.last or now))
                     snapshots.append(_snapshots(account, stored, found, detection.last or now))
                     waiting += len(found)
                     done += len(part)
@@ -448,15 +448,21 @@ def _days_only(rows: pa.Table, found: Sequence[Known]) -> Iterator[bool | None]:
         yield day_only if known.published_at == published_at else None
 
 
-def _publications(account: AccountRow, rows: pa.Table, found: Sequence[Known]) -> pa.Table:
+def _publications(
+    account: AccountRow, rows: pa.Table, found: Sequence[Known], file_time: datetime
+) -> pa.Table:
     """Return the dimension rows, from the store: it may know more than the file, such as our own exact time.
 
-    Language and tags of posts that SocialFlow did not publish are the file's.
+    Language and tags of posts that SocialFlow did not publish are the file's. Whether a post was promoted or deleted
+    afterwards, the file may tell of any; `file_time` is when it tells, where a row has no time of its own.
     """
+    instant = pa.timestamp("us", tz="UTC")
     said = [
-        details if row.origin == "external" else Details()
+        details if row.origin == "external" else Details(paid=details.paid, deleted=details.deleted)
         for row, details in zip(found, read_details(rows["raw"].to_pylist()), strict=True)
     ]
+    told_at = pc.fill_null(rows["measured_at"], pa.scalar(file_time, instant))
+    gone = pa.array([bool(details.deleted) for details in said], pa.bool_())
     columns: dict[str, Any] = {
         "publication_id": [row.id for row in found],
         "post_id": [row.post_id for row in found],
@@ -470,6 +476,7 @@ def _publications(account: AccountRow, rows: pa.Table, found: Sequence[Known]) -
         "external_id": [row.external_id for row in found],
         "day_only": pa.array(_days_only(rows, found), pa.bool_()),
         "paid": pa.array([details.paid for details in said], pa.bool_()),
+        "deleted_at": pc.if_else(gone, told_at, pa.scalar(None, instant)),
         # A file that has no text of a post says nothing about it.
         "text": pa.array([row.text or None for row in found], pa.string()),
         "language": pa.array([details.language for details in said], pa.string()),

@@ -135,7 +135,7 @@ def _read_lines(archive: Archive, name: str) -> Iterator[dict[str, Any]]:
             # ijson keeps numbers as written; it reads one line as a document of one value.
             for item in ijson.items(io.BytesIO(line), ""):
                 if not isinstance(item, dict):
-                    raise FileRefusedError(f"line {number} of {shown(name)} is no JSON object")
+                    raise FileRefusedError(f"line {number} of {shown(name)} is not a JSON object")
                 yield item
 
 

@@ -20,11 +20,6 @@ if TYPE_CHECKING:
 
 LARGEST_COUNT = 10**13
 
-EMPTY = frozenset(
-    {"", "-", "--", "\u2013", "\u2014", "\u2212", "nan", "null", "none", "n/a", "na", "n.a.", "undefined"}
-)
-"""What programs write for "not reported", in lower case."""
-
 _SPACES = "\u0020\u00a0\u2009\u202f\u2007"
 _APOSTROPHES = "'\u2019\u02bc`"
 
@@ -78,7 +73,7 @@ class NumberStyle(NamedTuple):
             if self.decimal in self.example:
                 parts.append("decimal comma" if self.decimal == "," else "decimal point")
             if self.units:
-                parts.append("K, M and the like multiply")
+                parts.append("suffixes such as K and M multiply")
             if self.percent:
                 parts.append("percent are shares of 1")
         return ", ".join(parts)

@@ -120,7 +120,7 @@ def _find_problem(cells: list[str], joined: str, width: int, *, strict: bool) ->
     if strict and len(cells) != width and (len(cells) < width or any(cells[width:])):
         return f"has {len(cells)} fields, the header has {width}: check its separators and quotes"
     if "\0" in joined:
-        return "holds a NUL character: export the file again"
+        return "contains a NUL character: export the file again"
     if not joined.isascii() and any("\ud800" <= character <= "\udfff" for character in joined):
         return "is not UTF-8 text: save the file as UTF-8"
     return None

@@ -114,7 +114,7 @@ def decide(
     if len(seen.forms) > 1:
         shown = " and ".join(f"{value} ({_NAMES[form]})" for form, value in seen.forms.items())
         raise FileRefusedError(
-            f"the column {column} mixes {shown}: give all its times one form", field="published_at"
+            f"the column {column} mixes {shown}: use one format for all its times", field="published_at"
         )
     if seen.yearless and year is None:
         raise FileRefusedError(
@@ -295,7 +295,7 @@ def _parse_written(match: re.Match[str], value: str, style: TimeStyle) -> Moment
     minutes = parse_offset(offset)
     if minutes is None:
         return TimeProblem(
-            f"'{value[:40]}' has the offset {offset}, which is none: they go from -14:00 to +14:00"
+            f"'{value[:40]}' has the offset {offset}, which is not valid: offsets go from -14:00 to +14:00"
         )
     try:
         aware = clock.replace(tzinfo=timezone(timedelta(minutes=minutes))).astimezone(UTC)

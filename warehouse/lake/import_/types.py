@@ -219,8 +219,6 @@ class FileRefusedError(InvalidInputError):
         super().__init__(message, field=field, code=self.code, **more)
 
 
-FileRefused = FileRefusedError
-
 DateOrder = Literal["dmy", "mdy", "ymd"]
 DecimalMark = Literal[".", ","]
 

@@ -42,7 +42,7 @@ FREQUENCY_DEFINITIONS = {
     "interval": "80 % interval of the median.",
     "range": "From the tenth to the ninetieth percentile of the posts.",
     "posts": f"Below {FEWEST_POSTS} compared posts the figures are null: not known.",
-    "association": "An association, no proof: an account may post more on days on which it has more to say.",
+    "association": "An association, not proof: an account may post more on days on which it has more to say.",
 }
 
 

@@ -30,7 +30,8 @@ def read_posts(
     """Every measured post of the accounts up to `now`, those for `compute_habits`, and the platform's kinds.
 
     `account` is the index into `account_ids`. The posts of the second part are those of the last year that were
-    measured at full age; their kinds are indices into the list of kinds. Posts of which only the day is known are in no
+    measured at full age; their kinds are indices into the list of kinds. Among them, without an engagement, are those
+    that are promoted, deleted or unmeasured: they count for their day. Posts of which only the day is known are in no
     statistics of hours: only the second part has them. Posts of other accounts are left out: without a row in
     dims.accounts, advice could not be shown. Both parts come from one query: reading takes as long as the model.
     """

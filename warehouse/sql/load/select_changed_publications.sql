@@ -1,7 +1,7 @@
 -- grain: one row per publication of `batch` that is missing in the lake or differs there
 -- params: none
 -- A batch without the placement, reference, planned time, deletion, promotion, number of media, tags or language of a
--- publication (a history that is read again) keeps the known ones.
+-- publication (a history that is read again) keeps the known ones. What a person said about promotion is no batch's.
 CREATE OR REPLACE TEMP TABLE changed AS
 SELECT
   fresh.publication_id, fresh.post_id, fresh.workspace_id, fresh.account_id, fresh.platform, fresh.origin,
@@ -19,6 +19,7 @@ SELECT
     ELSE coalesce(fresh.day_only, known.day_only)
   END AS day_only,
   coalesce(fresh.paid, known.paid) AS paid,
+  known.marked_paid,
   length(fresh.text) AS text_length,
   hashtags_of(fresh.text) AS hashtags,
   mentions_of(fresh.text) AS mentions,
@@ -28,7 +29,7 @@ FROM (SELECT DISTINCT ON (publication_id) * FROM batch) AS fresh
 LEFT JOIN (
   SELECT
     publication_id, placement, placement_share, external_id, client_ref, scheduled_at, deleted_at, media_count, day_only,
-    paid, published_at, tags, language
+    paid, marked_paid, published_at, tags, language
   FROM dims.publications
   WHERE publication_id IN (SELECT publication_id FROM batch)
 ) AS known USING (publication_id)
@@ -36,6 +37,6 @@ EXCEPT
 SELECT
   publication_id, post_id, workspace_id, account_id, platform, origin, kind, published_at, permalink, text,
   placement, placement_share, external_id, client_ref, scheduled_at, deleted_at, media_count, day_only, paid,
-  text_length, hashtags, mentions, tags, language
+  marked_paid, text_length, hashtags, mentions, tags, language
 FROM dims.publications
 WHERE publication_id IN (SELECT publication_id FROM batch)

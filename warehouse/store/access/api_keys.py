@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 SCOPES = ("read", "write", "approve", "analytics", "accounts", "admin")
 """read posts and calendar; write posts; approve them; read analytics; manage accounts; admin = all of these,
 and keys."""
-DEFAULT_SCOPES = ("read", "write", "analytics", "accounts")
 
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _CHECKSUM_LENGTH = 6

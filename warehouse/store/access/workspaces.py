@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from zoneinfo import ZoneInfo, available_timezones
 
 from sqlalchemy import bindparam, select
+from sqlalchemy.dialects import postgresql, sqlite
 
 from warehouse.errors import InvalidInputError, NotFoundError
 from warehouse.store.audit.log import record
@@ -41,10 +42,11 @@ def ensure_default_workspace(session: Session, now: datetime) -> Workspace:
     known = session.get(Workspace, DEFAULT_WORKSPACE_ID)
     if known is not None:
         return known
-    workspace = Workspace(id=DEFAULT_WORKSPACE_ID, name="Default", timezone="UTC", created_at=now)
-    session.add(workspace)
-    session.flush()
-    return workspace
+    # Two processes that start on an empty database get here at once: one of them waits for the other's commit.
+    insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
+    row = {"id": DEFAULT_WORKSPACE_ID, "name": "Default", "timezone": "UTC", "created_at": now}
+    session.execute(insert(Workspace).values(row).on_conflict_do_nothing())
+    return session.get_one(Workspace, DEFAULT_WORKSPACE_ID)
 
 
 def create_workspace(

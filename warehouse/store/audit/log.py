@@ -40,6 +40,7 @@ Action = Literal[
     "post_rejected",
     "post_edited",
     "post_unpublished",
+    "post_marked_paid",
     "webhook_created",
     "webhook_changed",
     "webhook_deleted",

@@ -16,6 +16,7 @@ from warehouse.errors import SetupError
 if TYPE_CHECKING:
     from alembic.config import Config
     from sqlalchemy import Connection, Engine
+    from sqlalchemy.orm import Session
 
 
 MIGRATION_LOCK = 0x50C1A1F1
@@ -72,7 +73,7 @@ def migrate(engine: Engine, writer: Engine | None = None) -> None:
     """
     # Check without a write lock and without Alembic first: nearly every start has nothing to migrate, and a
     # publisher starts each minute (importing Alembic costs 10 MB and 1/6 s).
-    head = _newest_revision()
+    head = newest_revision()
     with engine.connect() as connection:
         if _current_revision(connection) == head:
             return
@@ -166,10 +167,15 @@ def require_current(engine: Engine) -> None:
         raise SetupError(
             "the store is empty: create its tables with `socialflow up`, or restore lost ones from a backup"
         )
-    if current != _newest_revision():
+    if current != newest_revision():
         age = "an older" if current in _list_revisions() else "a newer"
-        remedy = "start `socialflow up` once" if age == "an older" else "update this program"
+        remedy = "run `socialflow upgrade`" if age == "an older" else "update this program"
         raise SetupError(f"the store was created by {age} version of SocialFlow (schema {current}): {remedy}")
+
+
+def read_revision(session: Session) -> str:
+    """Return the revision of the store's tables as they are now."""
+    return str(session.execute(text("SELECT version_num FROM alembic_version")).scalar_one())
 
 
 def list_pending(connection: Connection) -> tuple[str | None, list[Path]]:
@@ -194,7 +200,8 @@ def _list_revisions() -> list[str]:
     return [path.name.split("_", 1)[0] for path in _list_files()]
 
 
-def _newest_revision() -> str:
+def newest_revision() -> str:
+    """Return the revision of this version's tables."""
     return _list_revisions()[-1]
 
 

@@ -1,4 +1,4 @@
-"""What is told to people, and what is still to be sent: kept in the outbox of webhooks, beside its events.
+"""Notifications to people, sent and waiting: kept in the outbox of webhooks, with its events.
 
 Imported by `warehouse.planning.news`, `flows.notifications` and the doctor.
 """

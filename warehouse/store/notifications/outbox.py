@@ -36,6 +36,9 @@ RETRY_AFTER = (
     timedelta(hours=6),
 )
 """Pause after each failed attempt; after the last one the message is given up for this address."""
+PAUSE = timedelta(minutes=15)
+"""Between two messages of one kind: what happens meanwhile is one message then. A platform that refuses every post for
+hours is four messages an hour, not one a minute."""
 MOST_WAITING = 100
 """Messages that wait at once; of more, the oldest are given up."""
 KEPT_FAILURES = 20
@@ -83,10 +86,18 @@ class Outbox:
     """The newest row at that time."""
     waiting: list[Message] = field(default_factory=list)
     given_up: list[GivenUp] = field(default_factory=list)
+    told_at: dict[str, datetime] = field(default_factory=dict)
+    """When the last message of each kind was queued."""
+
+    def is_paused(self, kind: str, now: datetime) -> bool:
+        """Whether news of this kind wait, because a message of it was queued lately."""
+        at = self.told_at.get(kind)
+        return at is not None and timedelta(0) <= now - at < PAUSE
 
     def add(self, message: Message) -> None:
         """Queue a message; give up the oldest ones beyond the limit."""
         self.waiting.append(message)
+        self.told_at[message.kind] = message.at
         while len(self.waiting) > MOST_WAITING:
             oldest = self.waiting.pop(0)
             self._give_up(oldest, f"more than {MOST_WAITING} messages waited", message.at)
@@ -214,4 +225,5 @@ def _from_json(plain: dict[str, Any]) -> Outbox:
             for one in plain["waiting"]
         ],
         given_up=[GivenUp(**{**one, "at": read_time(one["at"])}) for one in plain["given_up"]],
+        told_at={kind: read_time(at) for kind, at in plain.get("told_at", {}).items()},
     )

@@ -21,6 +21,7 @@ from warehouse.errors import ConflictError, InvalidInputError
 from warehouse.store.accounts.target_accounts import keep_locked_accounts
 from warehouse.store.database import new_id
 from warehouse.store.models import IdempotencyKey
+from warehouse.store.posts.duplicates import has_duplicates
 from warehouse.store.posts.staging import begin_staging, set_savepoint
 
 if TYPE_CHECKING:
@@ -157,7 +158,11 @@ def answer_together(store: Store, group: Sequence[GroupedWork]) -> list[Outcome]
     reports as done is durable.
     """
     if len(group) > 1:
-        outcomes = _answer_in_one_transaction(store, group)
+        try:
+            outcomes = _answer_in_one_transaction(store, group, defers_checks=True)
+        except _DuplicatesError:
+            # Which, and of what, is found one after another. Nothing of the first attempt is stored.
+            outcomes = _answer_in_one_transaction(store, group, defers_checks=False)
         if outcomes is not None:
             return outcomes
     return [_answer_alone(store, one) for one in group]
@@ -170,14 +175,25 @@ def _answer_alone(store: Store, one: GroupedWork) -> Outcome:
         return error
 
 
-def _answer_in_one_transaction(store: Store, group: Sequence[GroupedWork]) -> list[Outcome] | None:
-    """Return the outcomes; None = the transaction was lost before its commit, and nothing of it is stored."""
+class _DuplicatesError(Exception):
+    """A post that was not compared with stored ones may be a duplicate of one."""
+
+
+def _answer_in_one_transaction(
+    store: Store, group: Sequence[GroupedWork], *, defers_checks: bool
+) -> list[Outcome] | None:
+    """Return the outcomes; None = the transaction was lost before its commit, and nothing of it is stored.
+
+    `defers_checks`: one query for all looks for duplicates, and _DuplicatesError is raised if it finds some.
+    """
     outcomes: list[Outcome] = []
     done = False
     try:
         with store.write() as session:
-            outcomes = _answer_each(session, group, store.cipher)
+            outcomes = _answer_each(session, group, store.cipher, defers_checks=defers_checks)
             done = True
+    except _DuplicatesError:
+        raise
     except Exception as error:  # noqa: BLE001 (handed to who asked)
         if not done:
             _log.warning("%d changes are made one by one: %s", len(group), type(error).__name__)
@@ -187,7 +203,9 @@ def _answer_in_one_transaction(store: Store, group: Sequence[GroupedWork]) -> li
     return outcomes
 
 
-def _answer_each(session: Session, group: Sequence[GroupedWork], cipher: Cipher) -> list[Outcome]:
+def _answer_each(
+    session: Session, group: Sequence[GroupedWork], cipher: Cipher, *, defers_checks: bool
+) -> list[Outcome]:
     found: dict[int, Outcome] = {}
     # All keys before anything else, in one order: two processes that wait for each other's keys would otherwise hold
     # locks that the other needs to get on.
@@ -204,11 +222,13 @@ def _answer_each(session: Session, group: Sequence[GroupedWork], cipher: Cipher)
         else:
             if known is not None:
                 found[place] = known, True
-    staged = begin_staging(session)
+    staged = begin_staging(session, defers_checks=defers_checks)
     keep_locked_accounts(session)
     for place, one in enumerate(group):
         if place not in found:
             found[place] = _answer_within(session, one, staged)
+    if has_duplicates(session, staged):
+        raise _DuplicatesError
     staged.insert(session)
     made = [
         (one.request, outcome[0])

@@ -1,7 +1,10 @@
-"""Read a page of posts as raw column values, for lists that are rendered once per state of a post.
+"""Read pages of posts for lists that are rendered once per state of a post.
 
-Two statements, no objects and no conversions: the values of a post and its publications are the key under which its
-rendering is kept, so that it is made again exactly when one of them changed.
+No objects and no conversions. On SQLite the values of a post and its publications are the key under which its
+rendering is kept, so that it is made again exactly when one of them changed. On PostgreSQL the key is the post's stamp:
+the ids of the transactions that wrote these rows, which the server keeps with each row, and the start of the server,
+because one that is restored to an earlier time, or takes over from another, gives the same ids again. A list whose
+posts are all known takes one statement there, and reads none of their columns.
 """
 
 from __future__ import annotations
@@ -10,7 +13,7 @@ import json
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sqlalchemy import JSON, Text, bindparam, cast, select, type_coerce
+from sqlalchemy import JSON, Text, bindparam, cast, literal_column, select, type_coerce
 from sqlalchemy.dialects.postgresql import psycopg
 from sqlalchemy.dialects.sqlite import pysqlite
 from sqlalchemy.types import NullType
@@ -21,8 +24,7 @@ from warehouse.store.posts.reads import list_conditions
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from sqlalchemy import ColumnElement, Select
-    from sqlalchemy.orm import Session
+    from sqlalchemy import ColumnElement, Connection, Select
 
     from warehouse.store.models import Base
     from warehouse.store.posts.reads import PostFilter
@@ -45,7 +47,7 @@ _PUBLICATION = (
         "scheduled_at",
     ),
     *("due_at", "attempts", "send_state", "external_id", "permalink", "published_at", "rest", "rest_at"),
-    *("platform_deleted_at", "edit", "edited_at"),
+    *("platform_deleted_at", "marked_paid", "edit", "edited_at"),
 )
 """What lists show, and what it is derived from."""
 _DIALECTS = {"sqlite": pysqlite.dialect(), "postgresql": psycopg.dialect()}  # type: ignore[no-untyped-call]  # of SQLAlchemy
@@ -54,16 +56,39 @@ _POST_ID = _PUBLICATION.index("post_id")
 Values = tuple[Any, ...]
 
 
+class PageQuestion(NamedTuple):
+    """Which page of a workspace's posts, newest first."""
+
+    workspace_id: str
+    wanted: PostFilter
+    before_id: str | None
+    limit: int
+
+
+class FoundPage(NamedTuple):
+    """The ids of a page's posts, and whether more follow."""
+
+    ids: list[str]
+    has_more: bool
+
+
+class FoundPages(NamedTuple):
+    """Pages that were read together."""
+
+    pages: list[FoundPage]
+    stamps: dict[str, str] | None
+    """Of each post; None on SQLite, which has none."""
+    is_torn: bool = False
+    """Whether a post changed between the statements."""
+
+
 class RawPost(NamedTuple):
     """One post of a list: the driver's values of `_POST`, and of `_PUBLICATION` for each publication. Hashable."""
 
     post: Values
     publications: tuple[Values, ...]
-
-    @property
-    def id(self) -> str:
-        """The post's id."""
-        return str(self.post[0])
+    stamp: str | None = None
+    """PostgreSQL: what identifies this state."""
 
 
 class Loaded:
@@ -73,22 +98,51 @@ class Loaded:
         self.__dict__.update(values)
 
 
-def list_raw_posts(
-    session: Session, workspace_id: str, wanted: PostFilter, *, before_id: str | None, limit: int
-) -> tuple[list[RawPost], bool]:
-    """Return one page of posts like `list_posts`, with their publications, and whether more follow."""
-    connection = session.connection()
-    values = {"workspace_id": workspace_id, "before_id": before_id, "limit": limit + 1}
-    if before_id is None:
-        del values["before_id"]
-    query = _page(wanted, has_before=before_id is not None)
-    found = [tuple(row) for row in connection.execute(query, values)]
-    page, has_more = found[:limit], len(found) > limit
-    publications: dict[str, list[Values]] = {row[0]: [] for row in page}
-    if page:
-        for row in connection.execute(_of_posts(), {"ids": list(publications)}):
+def find_pages(connection: Connection, questions: Sequence[PageQuestion]) -> FoundPages:
+    """Return the posts of several pages. Pages that begin at the same place of the same list are read once."""
+    has_stamps = connection.dialect.name == "postgresql"
+    longest: dict[PageQuestion, int] = {}
+    for question in questions:
+        place = question._replace(limit=0)
+        longest[place] = max(question.limit, longest.get(place, 0))
+    stamps: dict[str, str] = {}
+    is_torn = False
+    found: dict[PageQuestion, list[str]] = {}
+    for place, limit in longest.items():
+        values: dict[str, Any] = {"workspace_id": place.workspace_id, "limit": limit + 1}
+        if place.before_id is not None:
+            values["before_id"] = place.before_id
+        query = _page(place.wanted, has_before=place.before_id is not None, has_stamps=has_stamps)
+        rows = connection.execute(query, values).all()
+        found[place] = [row[0] for row in rows]
+        if has_stamps:
+            is_torn |= any(stamps.setdefault(row[0], row[1]) != row[1] for row in rows)
+    pages = []
+    for question in questions:
+        ids = found[question._replace(limit=0)]
+        pages.append(FoundPage(ids[: question.limit], len(ids) > question.limit))
+    return FoundPages(pages, stamps if has_stamps else None, is_torn)
+
+
+def read_raw_posts(connection: Connection, post_ids: Sequence[str]) -> dict[str, RawPost]:
+    """Return these posts with their publications by id; one that no longer exists is missing."""
+    if not post_ids:
+        return {}
+    has_stamps = connection.dialect.name == "postgresql"
+    wanted = {"ids": list(post_ids)}
+    posts = {row[0]: tuple(row) for row in connection.execute(_posts(has_stamps=has_stamps), wanted).all()}
+    publications: dict[str, list[Values]] = {post_id: [] for post_id in posts}
+    for row in connection.execute(_publications(has_stamps=has_stamps), wanted).all():
+        if row[_POST_ID] in publications:
             publications[row[_POST_ID]].append(tuple(row))
-    return [RawPost(row, tuple(publications[row[0]])) for row in page], has_more
+    if not has_stamps:
+        return {post_id: RawPost(post, tuple(publications[post_id])) for post_id, post in posts.items()}
+    read = {}
+    for post_id, post in posts.items():
+        of_post = publications[post_id]
+        stamp = ",".join([post[-1], *(one[-1] for one in of_post)])
+        read[post_id] = RawPost(post[:-1], tuple(one[:-1] for one in of_post), stamp)
+    return read
 
 
 def load_raw_post(raw: RawPost, dialect_name: str) -> tuple[Any, list[Any]]:
@@ -112,10 +166,11 @@ def _load(
 
 
 @lru_cache(maxsize=256)
-def _page(wanted: PostFilter, *, has_before: bool) -> Select[Any]:
+def _page(wanted: PostFilter, *, has_before: bool, has_stamps: bool) -> Select[Any]:
     # Kept: building a statement and its cache key takes longer than running it.
     ids = Post.__table__.c.id
-    query = select(*_columns(Post, _POST)).where(
+    stamps = [_POST_AND_PUBLICATIONS] if has_stamps else []
+    query = select(type_coerce(ids, NullType()), *stamps).where(
         Post.__table__.c.workspace_id == bindparam("workspace_id"), *list_conditions(wanted)
     )
     if has_before:
@@ -123,11 +178,34 @@ def _page(wanted: PostFilter, *, has_before: bool) -> Select[Any]:
     return query.order_by(ids.desc()).limit(bindparam("limit"))
 
 
+# The system column xmin is the id of the transaction that wrote the row.
+_STAMP_OF_POST = (
+    "CAST(extract(epoch FROM pg_postmaster_start_time()) AS text) || ':' || CAST(posts.xmin AS text)"
+)
+_STAMPS_OF_PUBLICATIONS = (
+    "COALESCE((SELECT string_agg(',' || CAST(q.xmin AS text), '' ORDER BY q.id) FROM publications AS q "
+    "WHERE q.post_id = posts.id), '')"
+)
+_POST_AND_PUBLICATIONS: ColumnElement[Any] = literal_column(
+    f"{_STAMP_OF_POST} || {_STAMPS_OF_PUBLICATIONS}"
+).label("stamp")
+
+
 @cache
-def _of_posts() -> Select[Any]:
+def _posts(*, has_stamps: bool) -> Select[Any]:
+    stamps: list[ColumnElement[Any]] = [literal_column(_STAMP_OF_POST).label("stamp")] if has_stamps else []
+    wanted = Post.__table__.c.id.in_(bindparam("ids", expanding=True))
+    return select(*_columns(Post, _POST), *stamps).where(wanted)
+
+
+@cache
+def _publications(*, has_stamps: bool) -> Select[Any]:
+    stamps: list[ColumnElement[Any]] = (
+        [literal_column("CAST(publications.xmin AS text)").label("stamp")] if has_stamps else []
+    )
     table = Publication.__table__.c
     wanted = table.post_id.in_(bindparam("ids", expanding=True))
-    return select(*_columns(Publication, _PUBLICATION)).where(wanted).order_by(table.id)
+    return select(*_columns(Publication, _PUBLICATION), *stamps).where(wanted).order_by(table.id)
 
 
 def _columns(model: type[Base], names: Sequence[str]) -> list[ColumnElement[Any]]:

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from warehouse.errors import ConflictError, InvalidInputError, NotFoundError
 from warehouse.store.access.workspaces import read_settings
+from warehouse.store.bulk import complete_rows, insert_new, load_rows
 from warehouse.store.database import new_id
 from warehouse.store.models import Post, Publication, PublicationAttempt
 from warehouse.store.posts.approvals import PENDING, ask_for_approval, hold_unapproved
-from warehouse.store.posts.bulk_insert import complete_rows, insert_new, load_rows
 from warehouse.store.posts.duplicates import Target, refuse_duplicates
 from warehouse.store.posts.external_posts import RecordedPosts, record_external_posts
 from warehouse.store.posts.media import find_used_uploads, note_uses
@@ -115,6 +115,8 @@ def create_post_and_publications(
     write_directly(session)
     (post,) = insert_new(session, Post, [row])
     publications = _add_publications(session, post, draft.targets, draft, now)
+    if staged is not None:
+        staged.note_publications([one.__dict__ for one in publications])
     note_uses(session, workspace_id, post.id, draft.details, contents, is_new=True)
     if asks:
         ask_for_approval(session, post, now)
@@ -132,6 +134,7 @@ def _stage(
     staged.add(Post, posts)
     staged.add(Publication, publications)
     staged.add(PublicationAttempt, ledger)
+    staged.note_publications(publications)
     return post, load_rows(Publication, publications)
 
 

@@ -7,9 +7,9 @@ whose rows nothing reads before the end, except the duplicate check, which looks
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from warehouse.store.posts.bulk_insert import insert_rows
+from warehouse.store.bulk import insert_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -22,11 +22,32 @@ if TYPE_CHECKING:
 _STAGED = "staged_rows"
 
 
+class Unchecked(NamedTuple):
+    """What a staged post has still to be compared with: contents on accounts, in a span of time."""
+
+    contents: frozenset[tuple[str, str]]
+    """Account ids, and the fingerprints of what is said there."""
+    after: datetime
+    before: datetime
+
+
+class Mark(NamedTuple):
+    """How much was staged at a moment."""
+
+    rows: dict[type[Base], int]
+    said: int
+    unchecked: int
+
+
 class Staged:
     """Rows that wait to be inserted, in the order of their tables' references."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, defers_checks: bool = False) -> None:
         self._rows: dict[type[Base], list[Mapping[str, Any]]] = {}
+        self.defers_checks = defers_checks
+        """Whether the duplicate check looks only here, and `unchecked` is checked for all before the commit."""
+        self.unchecked: list[Unchecked] = []
+        self._said: list[Mapping[str, Any]] = []
         self.has_savepoint = False
         """Whether the present request writes directly, after `write_directly`."""
 
@@ -34,14 +55,21 @@ class Staged:
         """Stage rows with all their columns; tables in the order in which they are to be filled."""
         self._rows.setdefault(model, []).extend(rows)
 
-    def count(self) -> dict[type[Base], int]:
-        """Return what is staged, for `discard`."""
-        return {model: len(rows) for model, rows in self._rows.items()}
+    def note_publications(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Note what new publications say, staged or written directly, for the duplicate checks of later posts."""
+        self._said.extend(rows)
 
-    def discard(self, counted: Mapping[type[Base], int]) -> None:
+    def count(self) -> Mark:
+        """Return what is staged, for `discard`."""
+        rows = {model: len(rows) for model, rows in self._rows.items()}
+        return Mark(rows, len(self._said), len(self.unchecked))
+
+    def discard(self, counted: Mark) -> None:
         """Forget what was staged since `count`."""
         for model, rows in self._rows.items():
-            del rows[counted.get(model, 0) :]
+            del rows[counted.rows.get(model, 0) :]
+        del self._said[counted.said :]
+        del self.unchecked[counted.unchecked :]
 
     def insert(self, session: Session) -> None:
         """Insert everything that is staged."""
@@ -50,18 +78,26 @@ class Staged:
             rows.clear()
 
     def find_publications(
-        self, model: type[Base], hashes: Sequence[str], after: datetime, before: datetime
+        self, hashes: Sequence[str], after: datetime, before: datetime
     ) -> Iterator[Mapping[str, Any]]:
-        """Return staged publications that are to be sent with one of these contents, newest first."""
-        for row in reversed(self._rows.get(model, [])):
+        """Return noted publications that are to be sent with one of these contents, newest first."""
+        for row in reversed(self._said):
             at = row["scheduled_at"]
             if row["payload_hash"] in hashes and row["status"] != "draft" and at and after < at < before:
                 yield row
 
+    @property
+    def post_ids(self) -> set[str]:
+        """Ids of the posts whose publications were noted."""
+        return {row["post_id"] for row in self._said}
 
-def begin_staging(session: Session) -> Staged:
-    """Let new posts of this session be staged. Call `Staged.insert` before the commit."""
-    staged = session.info[_STAGED] = Staged()
+
+def begin_staging(session: Session, *, defers_checks: bool = False) -> Staged:
+    """Let new posts of this session be staged. Call `Staged.insert` before the commit.
+
+    `defers_checks`: before that, ask `duplicates.has_duplicates` whether the transaction may be committed.
+    """
+    staged = session.info[_STAGED] = Staged(defers_checks=defers_checks)
     return staged
 
 

@@ -15,6 +15,7 @@ from sqlalchemy import String, and_, bindparam, case, func, literal_column, or_,
 from sqlalchemy.orm import aliased
 
 from connectors.types import PostContent
+from warehouse.store.bulk import update_rows
 from warehouse.store.models import (
     PLANNED,
     AccountRow,
@@ -36,7 +37,6 @@ from warehouse.store.publishing.ledger import (
     insert_opened,
 )
 from warehouse.store.publishing.publications import note_publishing, refresh_post_status
-from warehouse.store.row_batches import update_rows
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence

@@ -84,7 +84,7 @@ def begin_edit(session: Session, row: Publication, wanted: PostContent, now: dat
         "token": edit.token,
         "requested_at": now.isoformat(),
         "lease_until": (now + LEASE).isoformat(),
-        "message": "the platform is being asked; if this stays, repeat the edit",
+        "message": "the edit is in progress; if this does not change, repeat the edit",
         "maybe": _add(maybe, wanted),
     }
     row.updated_at = now

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from sqlalchemy import select
 
+from warehouse.store.bulk import insert_rows, update_rows
 from warehouse.store.models import Publication, PublicationAttempt
-from warehouse.store.row_batches import insert_rows, update_rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from sqlalchemy import and_, inspect, select, update
 
 from connectors.types import SENT_ELSEWHERE, STEP
+from warehouse.store.bulk import update_rows
 from warehouse.store.measuring.measurements import next_snapshot_at
 from warehouse.store.models import AccountRow, Publication
 from warehouse.store.publishing.claims import (
@@ -26,7 +27,6 @@ from warehouse.store.publishing.events import announce_outcomes
 from warehouse.store.publishing.later_parts import FAILED, WAITING, begin_rest, end_rest
 from warehouse.store.publishing.ledger import HEAD, LedgerEvent, chain_event, head_of, insert_opened
 from warehouse.store.publishing.publications import refresh_post_status
-from warehouse.store.row_batches import update_rows
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence

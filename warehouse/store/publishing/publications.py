@@ -98,7 +98,8 @@ def change_content(session: Session, publication: Publication, content: PostCont
     _require_not_ambiguous(publication)
     if publication.send_state.get("sent_parts"):
         raise ConflictError(
-            "part of this thread is already out: cancel it, or retry it unchanged", code="partly_published"
+            "part of this thread is already published: cancel it, or retry it unchanged",
+            code="partly_published",
         )
     publication.content = content.model_dump(mode="json")
     publication.content_kind = content.kind
@@ -118,7 +119,7 @@ def cancel_publication(session: Session, publication: Publication, now: datetime
     if publication.status == "canceled":
         return
     if publication.rest == WAITING and publication.status in {"published", "needs_review"}:
-        cancel_rest(session, publication, now, "the parts that were not out yet were canceled")
+        cancel_rest(session, publication, now, "the unpublished parts were canceled")
         refresh_post_status(session, [publication.post_id], now)
         return
     require_editable(publication)
@@ -254,7 +255,7 @@ def require_editable(publication: Publication) -> None:
 def _require_not_ambiguous(publication: Publication) -> None:
     if publication.status == "needs_review" and publication.attempts > 0:
         raise ConflictError(
-            "this publication may already be out: resolve it first (published, send or discard)",
+            "this publication may already be published: resolve it first (published, send or discard)",
             code="needs_review",
         )
 

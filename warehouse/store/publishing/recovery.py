@@ -64,7 +64,7 @@ def expire_leases(session: Session, *, now: datetime) -> dict[str, int]:
         session, [LedgerEvent(row.id, "released", {"message": message}) for row in released], now=now
     )
     sending = _abandoned_send(now)
-    message = "the publisher ended while sending: it may be out, the platform will be asked"
+    message = "the publisher ended while sending: it may be published; the platform will be queried"
     unknown = take(
         session,
         _ids(session, sending),
@@ -155,7 +155,7 @@ def review_unaskable(session: Session, *, now: datetime) -> int:
     unusable = select(AccountRow.id).where(AccountRow.status != "active")
     stuck = and_(Publication.status == "unknown", Publication.account_id.in_(unusable))
     message = (
-        "it may be out, and the account's token no longer works, so the platform cannot be asked: look there, "
+        "it may be published, but the account's token no longer works, so the platform cannot be queried: look there, "
         "then resolve it (published, send or discard)"
     )
     rows = take(

@@ -181,8 +181,8 @@ def _tell_edit(publication: Publication, clock: Clock) -> str:
     at = _written(edit["requested_at"], clock)
     return {
         "done": f" It was edited at {at}.",
-        "failed": f" The edit of {at} was not made: it says what it said before.",
-        "refused": f" The edit of {at} was not possible: it says what it said before.",
+        "failed": f" The edit of {at} was not made: the post is unchanged.",
+        "refused": f" The edit of {at} was not possible: the post is unchanged.",
         "unknown": f" Whether the edit of {at} was made is not known: repeat it.",
     }[edit["state"]]
 

@@ -68,7 +68,7 @@ def begin_unpublishing(
         if deletion.refusal is None:
             row = next(row for row in rows if row.id == deletion.publication_id)
             if row.rest in {WAITING, FAILED}:
-                message = "the parts that were not out yet are left out: the post is to be deleted"
+                message = "the unpublished parts are canceled: the post is to be deleted"
                 cancel_rest(session, row, now, message)
             append_event(session, deletion.publication_id, "unpublish_requested", now=now)
     asked = [one.publication_id for one in deletions if one.refusal is None]

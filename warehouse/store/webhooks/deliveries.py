@@ -366,7 +366,7 @@ def _note_failure(endpoint: WebhookEndpoint, attempt: Attempt, now: datetime) ->
     if endpoint.disabled_at is not None:
         return
     if attempt.status == 410:
-        endpoint.disabled_reason = "it answered 410 Gone: it accepts no more events"
+        endpoint.disabled_reason = "it answered 410 Gone: it no longer accepts events"
     elif now - endpoint.failing_since >= DEAD_AFTER:
         answered = f"it answered {attempt.status}" if attempt.status is not None else attempt.error
         since = f"{endpoint.failing_since:%Y-%m-%d %H:%M} UTC"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -17,6 +18,7 @@ from typing import Any
 import pytest
 from filelock import FileLock
 from pydantic import SecretStr
+from sqlalchemy import Engine, event
 from typer.testing import CliRunner, Result
 
 from flows.cli import app
@@ -185,6 +187,46 @@ def test_the_audit_log_tells_of_backups_and_of_a_restore(home: Path, tmp_path: P
     newest, oldest = list_audit_log(restored)
     assert (newest["action"], oldest["action"]) == ("backup_restored", "backup_started")
     assert datetime.fromisoformat(newest["detail"]["made_at"]) == datetime.fromisoformat(made["made_at"])
+
+
+def test_what_killed_commands_left_is_removed(home: Path, tmp_path: Path) -> None:
+    old, fresh = tmp_path / ".all.tar.old", tmp_path / ".all.tar.fresh.part"
+    old.mkdir()
+    (old / "store.sqlite").touch()
+    fresh.touch()
+    os.utime(old, (0, 0))
+    call_json("backup", str(tmp_path / "all.tar"))
+    assert (old.exists(), fresh.exists()) == (False, True)
+    (home / ".restore-abc").mkdir()
+    (home / ".restore-abc" / "secret.key").touch()
+    call_json("restore", str(tmp_path / "all.tar"), "--force")
+    assert not list(home.glob(".restore-*"))
+
+
+def test_a_full_disk_is_one_sentence(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    call_json("backup", str(tmp_path / "all.tar"))
+    full = {"PRAGMA": "PRAGMA max_page_count = 60"}
+
+    def limit(connection: sqlite3.Connection, _record: object) -> None:
+        connection.execute(full["PRAGMA"])
+
+    event.listen(Engine, "connect", limit)
+    try:
+        new = tmp_path / "new.env"
+        new.write_text(
+            f"SOCIALFLOW_HOME={tmp_path / 'new'}\nSOCIALFLOW_SECRET_KEY_FILE={home / 'secret.key'}\n"
+        )
+        assert "full" in refused("migrate-to", str(new))
+    finally:
+        event.remove(Engine, "connect", limit)
+
+    def fail(*_arguments: object, **_words: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(create, "_add_lake", fail)
+    said = refused("backup", str(tmp_path / "again.tar"))
+    assert said == "error: the backup was broken off, and nothing was written: No space left on device"
+    assert not (tmp_path / "again.tar").exists()
 
 
 @pytest.mark.parametrize("moment", ["rotated", "adopted", "finished"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ import pytest
 from pyarrow import fs
 from sqlalchemy import func, select
 
+import warehouse.lake.migrate
 from flows.maintenance.nightly import BACKUP_LEASE, maintain_stores
 from flows.resources import Resources
 from flows.settings import FlowSettings
@@ -18,12 +20,16 @@ from flows.work_sharing import WorkLeases
 from tests.flows.cli.installation.conftest import PNG, environment
 from tests.flows.cli.installation.test_backup import call, call_json, dump_lake, dump_store, refused
 from tests.flows.cli.installation.test_move import write_settings
+from warehouse.errors import SetupError
+from warehouse.lake.connect import Lake
 from warehouse.lake.load import load_accounts
 from warehouse.lake.rows import AccountDim
 from warehouse.media_files import open_media_files
 from warehouse.move.lake import list_files, open_files
 from warehouse.move.store import copy_as_of_now
 from warehouse.settings import WarehouseSettings
+from warehouse.sql import list_migrations
+from warehouse.store.audit.models import AuditEntry
 from warehouse.store.database import Store
 from warehouse.store.installation import arrive
 from warehouse.store.models import Workspace
@@ -55,7 +61,7 @@ def test_the_drill(home: Path, servers: dict[str, Any], tmp_path: Path) -> None:
     assert made["key_included"]
 
     used = refused("restore", str(file), **there)
-    assert "not this installation's" in used
+    assert "restore into an empty database" in used
     assert "nothing on servers" in refused("restore", str(file), "--force", **there)
 
     lose_everything(servers)
@@ -84,6 +90,61 @@ def test_the_drill(home: Path, servers: dict[str, Any], tmp_path: Path) -> None:
     assert after == before
     assert dump_lake(laptop) == lake_before
     assert [path.read_bytes() for path in (laptop / "media").iterdir()] == [PNG]
+
+
+def test_a_restore_to_servers_goes_on_where_it_was_interrupted(
+    home: Path, servers: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also that of an older version's lake, and with the key in the machine's home, after a try with a wrong one."""
+    file = tmp_path / "old.tar"
+    with monkeypatch.context() as before:
+        make_older(home, before)
+        call_json("backup", str(file), SOCIALFLOW_HOME=str(home))
+    del servers["secret_key_file"]
+    there = environment(servers)
+    server = tmp_path / "server"
+    server.mkdir(mode=0o700)
+    (server / "secret.key").write_text("another key with more than 32 characters\n")
+    assert "key of this place is not the backup's" in refused("restore", str(file), **there)
+    (server / "secret.key").unlink()
+
+    def interrupt(*_arguments: object, **_words: object) -> None:
+        raise KeyboardInterrupt
+
+    for step in ("move_lake", "move_media", "settle"):
+        with monkeypatch.context() as patch:
+            patch.setattr(f"warehouse.backup.restore.{step}", interrupt)
+            assert call("restore", str(file), **there).exit_code != 0
+        settings = WarehouseSettings(**servers)
+        with Store.open(settings) as store, pytest.raises(SetupError, match="not all of it has arrived"):
+            arrive(store, datetime.now(UTC))
+    call_json("restore", str(file), **there)
+    assert (server / "secret.key").read_text() == (home / "secret.key").read_text()
+    counted = call("sql", "SELECT likes FROM marts.publication_latest", **there)
+    assert "77" in counted.stdout, counted.stderr
+    with Store.open(settings) as store, store.read() as session:
+        told = session.scalars(select(AuditEntry.action).order_by(AuditEntry.id)).all()
+    assert told.count("backup_restored") == 1
+
+
+def make_older(home: Path, patch: pytest.MonkeyPatch) -> None:
+    """Replace the home's lake by one of an older version, with a row."""
+    shutil.rmtree(home / "lake")
+    settings = WarehouseSettings(home=home)
+    patch.setattr(warehouse.lake.migrate, "list_migrations", lambda: list_migrations()[:3])
+    patch.setattr(warehouse.lake.migrate, "NEWEST_VERSION", 3)
+    patch.setattr("warehouse.lake.connect.NEWEST_VERSION", 3)
+    with Lake.open(settings, threads=1) as lake, lake.write() as cursor:
+        cursor.execute(
+            "INSERT INTO dims.publications (publication_id, post_id, workspace_id, account_id, platform, origin, "
+            "published_at) VALUES ('pub_1', 'post_1', 'ws_1', 'acct_a', 'mastodon', 'external', "
+            "'2026-01-01 12:00:00+00')"
+        )
+        cursor.execute(
+            "INSERT INTO raw.post_snapshots (workspace_id, publication_id, account_id, captured_at, likes, "
+            "published_at, source, run_id, loaded_at) VALUES ('ws_1', 'pub_1', 'acct_a', '2026-01-02 12:00:00+00', 77, "
+            "'2026-01-01 12:00:00+00', 'platform', 'old', '2026-01-02 12:00:00+00')"
+        )
 
 
 def test_a_copy_beside_writers_is_of_one_moment(tmp_path: Path, postgres_url: str) -> None:

@@ -10,9 +10,12 @@ from sqlalchemy import create_engine
 
 import warehouse.lake.migrate
 from tests.flows.cli.installation.test_backup import call, call_json, dump_store, refused
+from tests.warehouse.store.test_upgrade_steps import fill
+from warehouse.lake.attach import attach_lake
 from warehouse.lake.connect import Lake
 from warehouse.settings import WarehouseSettings
 from warehouse.sql import list_migrations
+from warehouse.store.crypto import Cipher
 from warehouse.store.migrations import alembic_config
 
 if TYPE_CHECKING:
@@ -64,6 +67,38 @@ def test_an_upgrade_is_done_once(old_home: Path) -> None:
     assert call_json("upgrade", "--check")["is_needed"] is False
 
 
+def test_a_backup_is_taken_before_the_upgrade_with_the_new_program(old_home: Path, tmp_path: Path) -> None:
+    engine = create_engine(f"sqlite:///{old_home / 'socialflow.sqlite'}")
+    with engine.begin() as connection:
+        fill(connection, 1)
+        connection.exec_driver_sql(
+            "UPDATE instance SET secret_fingerprint = ?, lasting_keys = NULL, previous_secret = NULL, place = NULL",
+            (Cipher((old_home / "secret.key").read_text().strip()).fingerprint,),
+        )
+    engine.dispose()
+    before = dump_store(old_home)
+    file = tmp_path / "before.tar"
+    made = call_json("backup", str(file))
+    assert (made["store_rows"]["posts"], made["lake_rows"]["main.schema_version"]) == (1, 3)
+    assert dump_store(old_home) == before, "and it changes nothing"
+    assert call_json("upgrade", "--check")["store_version"] == "0020"
+    other = {"SOCIALFLOW_HOME": str(tmp_path / "other")}
+    call_json("restore", str(file), **other)
+    assert call_json("upgrade", "--check", **other)["store_steps"] == []
+    restored = dump_store(tmp_path / "other")
+    assert [row[:3] for row in restored["posts"]] == [row[:3] for row in before["posts"]]
+
+
+def test_a_lake_whose_creation_failed_is_made_by_the_next_upgrade(tmp_path: Path) -> None:
+    """A catalog is there, our tables are not: the bucket did not exist, for example."""
+    settings = WarehouseSettings(home=tmp_path / "home")
+    (settings.home / "lake").mkdir(parents=True)
+    attach_lake(settings, create=True).close()
+    assert "There is no lake yet" in call("upgrade", "--check").stdout
+    assert "The lake was created" in call("upgrade").stdout
+    assert "The lake is up to date" in call("upgrade").stdout
+
+
 def test_without_data_there_is_nothing_to_update(tmp_path: Path) -> None:
     shown = call("upgrade", "--check")
     assert "There is no store yet" in shown.stdout
@@ -75,4 +110,27 @@ def test_data_of_a_newer_version_are_refused(old_home: Path) -> None:
     with engine.begin() as connection:
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
     engine.dispose()
-    assert "newer version" in refused("upgrade", "--check")
+    for words in (
+        ("upgrade", "--check"),
+        ("upgrade",),
+        ("backup", str(old_home / "new.tar")),
+        ("posts", "list"),
+        ("run", "publish"),
+        ("pause",),
+    ):
+        assert "newer version" in refused(*words)
+    assert call("doctor").exit_code == 1
+
+
+def test_a_newer_lake_is_refused(old_home: Path) -> None:
+    call_json("upgrade")
+    with Lake.open(WarehouseSettings(home=old_home), threads=1) as lake, lake.write() as cursor:
+        cursor.execute("INSERT INTO schema_version VALUES (9999, 'later', now())")
+    for words in (
+        ("upgrade",),
+        ("backup", str(old_home / "new.tar")),
+        ("sql", "SELECT count(*) FROM raw.post_snapshots"),
+        ("analytics", "overview"),
+        ("export", "--output", str(old_home / "marts"), "--format", "parquet"),
+    ):
+        assert "newer SocialFlow (version 9999" in refused(*words), words

@@ -34,7 +34,8 @@ ORDER BY ALL
 COLUMNS = """
 SELECT schema_name, table_name, column_name, data_type, comment FROM duckdb_columns()
 WHERE database_name = $database AND schema_name IN ('dims', 'marts')
-  AND table_name NOT IN ('posts_wide', 'account_baselines', 'dates')  -- the lake keeps no comments of a view's columns
+  -- The lake keeps no comments of a view's columns.
+  AND table_name NOT IN ('posts_wide', 'account_baselines', 'dates', 'slot_engagement')
 ORDER BY ALL
 """
 

@@ -55,8 +55,53 @@ def test_promotion_is_what_the_file_says(cell: object, expected: object) -> None
         ({"Ad impressions": "7", "text": "paid"}, None),
         ({"Paid impressions": None}, None),
         ({"Paid reach rate": "0.3 %", "promoted": ""}, True),
+        ({"Bezahlte Reichweite": "1.204"}, True),
+        ({"Alcance pagado": "31"}, True),
+        ({"Impressions sponsoris\u00e9es": "7"}, True),
+        ({"Alcance pago": "0"}, None),
+        ({"Copertura a pagamento": "12"}, True),
+        ({"Betaald bereik": "9"}, True),
+        ({"Beworben": "ja"}, True),
+        ({"Boost\u00e9": "oui"}, True),
+        ({"Amount spent (USD)": "$12.50"}, True),
+        ({"Ausgegebener Betrag (EUR)": "0,00"}, None),
+        ({"Average time spent (seconds)": "31"}, None),
+        ({"Boost status": "Completed"}, True),
+        ({"Promotion status": "rejected"}, None),
+        ({"Boost status": "Not boosted"}, None),
+        ({"Post type": "Sponsored"}, True),
+        ({"Post type": "Organic"}, None),
+        ({"Post type": "Paid partnership post"}, None),
+        ({"Type": "Sponsored content"}, True),
     ],
 )
 def test_paid_counts_mark_a_promoted_post(payload: dict[str, Any], expected: object) -> None:
     (details,) = read_details([json.dumps(payload)])
     assert details.paid is expected
+
+
+@pytest.mark.parametrize(
+    ("payload", "expected"),
+    [
+        ({"deleted": "yes"}, True),
+        ({"Deleted": "no", "Status": "published"}, None),
+        ({"is_deleted": True}, True),
+        ({"deleted_at": "2026-03-01T10:00:00Z"}, True),
+        ({"deleted_at": None}, None),
+        ({"deleted": "2026-03-01"}, True),
+        ({"Status": "Removed"}, True),
+        ({"Post status": "archived"}, True),
+        ({"archived": "true"}, True),
+        ({"Gel\u00f6scht": "ja"}, True),
+        ({"Gel\u00f6scht am": "01.03.2026"}, True),
+        ({"Estado": "Eliminado"}, True),
+        ({"Statut": "Supprim\u00e9"}, True),
+        ({"Verwijderd": "nee"}, None),
+        ({"Removed followers": "7"}, None),
+        ({"Archive status": "deleted scenes"}, None),
+        ({"text": "deleted", "Deleted scenes": "yes"}, None),
+    ],
+)
+def test_deletion_is_what_the_file_says(payload: dict[str, Any], expected: object) -> None:
+    (details,) = read_details([json.dumps(payload)])
+    assert details.deleted is expected

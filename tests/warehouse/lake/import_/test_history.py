@@ -113,6 +113,25 @@ def test_a_mended_row_is_all_that_a_mended_file_adds(import_text: Import, lake: 
     assert lake.query("SELECT count(*) AS n FROM raw.post_snapshots") == [{"n": 4}]
 
 
+def test_a_later_file_tells_of_promotion_and_deletion(import_text: Import, lake: Lake) -> None:
+    known = "SELECT external_id, paid, deleted_at IS NOT NULL AS gone FROM dims.publications ORDER BY external_id, paid"
+    import_text(GOOD)
+    assert {(row["paid"], row["gone"]) for row in lake.query(known)} == {(None, False)}
+    header, *rows = GOOD.splitlines()
+    said = [",yes,published", ",,deleted", ",no,Published"]
+    later = "\n".join(
+        [header + ",Boosted,Status", *(row + more for row, more in zip(rows, said, strict=True))]
+    )
+    assert import_text(later + "\n").loaded == 0, "its counts are known"
+    found = sorted(
+        (row["external_id"], row["paid"], row["gone"]) for row in lake.query(known) if row["paid"] is not None
+    )
+    assert found == [("p1", True, False), ("p2", False, False)]
+    assert sum(row["gone"] for row in lake.query(known)) == 1
+    import_text(GOOD)
+    assert sum(row["gone"] for row in lake.query(known)) == 1, "a file that does not say changes nothing"
+
+
 def newest_likes(lake: Lake) -> int:
     return lake.query(
         "SELECT likes FROM marts.publication_latest JOIN dims.publications USING (publication_id) "

@@ -10,11 +10,11 @@ from zoneinfo import ZoneInfo
 import httpx
 import pytest
 from moto.server import ThreadedMotoServer
-from pydantic import SecretStr
+from pydantic import SecretStr, ValidationError
 
 from connectors.types import Media, PostContent
 from tests.warehouse.conftest import NOON, World
-from warehouse.errors import ConflictError, NotFoundError, SetupError
+from warehouse.errors import ConflictError, NotFoundError
 from warehouse.media_files import open_media_files
 from warehouse.scheduling.recurrence_rules import parse_rule
 from warehouse.scheduling.recurrences import RecurrenceDraft, create_recurrence, delete_recurrence
@@ -153,5 +153,7 @@ def test_a_bucket_keeps_and_forgets(s3_endpoint: str, tmp_path: Path) -> None:
 
 
 def test_an_address_of_another_kind_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(SetupError, match="SOCIALFLOW_MEDIA_PATH"):
-        open_media_files(WarehouseSettings(home=tmp_path, media_path="ftp://example.com/x"))
+    for name in ("media_path", "lake_data_path"):
+        for place in ("ftp://example.com/x", "s3://", "s3://bucket//a", "s3://bucket/a?b", "S3://bucket/a"):
+            with pytest.raises(ValidationError, match="neither a folder nor s3://bucket/prefix"):
+                WarehouseSettings.model_validate({"home": tmp_path, name: place})

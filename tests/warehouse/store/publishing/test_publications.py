@@ -218,7 +218,7 @@ def test_a_decision_changes_what_it_says(
             session, world.store.cipher, world.workspace_id, url="https://hooks.example/all", now=NOON,
             events=["post.published"],
         )  # fmt: skip
-    decide = lambda session, row: resolve_review(session, row, decision[0], NOW, external_id=decision[1])  # noqa: E731
+    decide = lambda session, row: resolve_review(session, row, decision[0], NOW, external_id=decision[1])  # noqa: E731 (one expression)
     assert act(world, publication, decide) == after
     assert post_of(world, publication) == (post, NOW)
     with world.store.read() as session:
@@ -227,7 +227,7 @@ def test_a_decision_changes_what_it_says(
 
 
 FAILED = {"status": "failed", "reason_code": "content_rejected", "reason": "too spicy", "due_at": None}
-LEFT_OUT = "the parts that were not out yet were canceled"
+LEFT_OUT = "the unpublished parts were canceled"
 LATER = NOON + 3600 * SECOND
 
 
@@ -380,9 +380,9 @@ def retry(session: Session, row: Publication) -> None:
 
 IN_FLIGHT = "the publication on twitter is {}: it is being sent and can no longer be changed"
 FINAL = "the publication on twitter is {}: that is final"
-PARTLY_OUT = "part of this thread is already out: cancel it, or retry it unchanged"
+PARTLY_OUT = "part of this thread is already published: cancel it, or retry it unchanged"
 ONLY_FAILED = "the publication is {}: only a failed one is retried"
-RESOLVE_FIRST = "this publication may already be out: resolve it first (published, send or discard)"
+RESOLVE_FIRST = "this publication may already be published: resolve it first (published, send or discard)"
 
 
 @pytest.mark.parametrize(
@@ -446,7 +446,7 @@ def test_a_decision_that_is_none_is_refused(world: World, before: dict[str, Any]
 def test_an_id_is_taken_on_its_own_account_only(world: World) -> None:
     known = put(world, status="published", external_id="7", published_at=NOON, due_at=None)
     doubtful = put(world, **REVIEWED)
-    publish = lambda session, row: resolve_review(session, row, "published", NOW, external_id="7")  # noqa: E731
+    publish = lambda session, row: resolve_review(session, row, "published", NOW, external_id="7")  # noqa: E731 (one expression)
     with pytest.raises(ConflictError) as refused:
         act(world, doubtful, publish)
     post_id = world.get(known).post_id

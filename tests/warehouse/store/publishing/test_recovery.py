@@ -200,7 +200,7 @@ def test_an_unknown_outcome_on_an_unusable_account_waits_for_a_person(world: Wor
     world.at += timedelta(milliseconds=1)
     count, changed = keep_house(world, lambda session: review_unaskable(session, now=world.at))
     message = (
-        "it may be out, and the account's token no longer works, so the platform cannot be asked: look there, "
+        "it may be published, but the account's token no longer works, so the platform cannot be queried: look there, "
         "then resolve it (published, send or discard)"
     )
     assert count == 2
@@ -298,7 +298,7 @@ def test_what_a_dead_publisher_held_is_free_or_unknown_and_says_so(world: World)
     count, changed = keep_house(
         world, lambda session: sum(recovery.expire_leases(session, now=world.at).values())
     )
-    message = "the publisher ended while sending: it may be out, the platform will be asked"
+    message = "the publisher ended while sending: it may be published; the platform will be queried"
     assert (count, changed) == (
         2,
         {

@@ -38,7 +38,9 @@ def read_tables(archive: Archive, name: str) -> list[Table]:
     commit = _decode(blocks.get(root), name)
     did = str(commit.get("did") or "")
     if not did.startswith("did:") or not isinstance(commit.get("data"), bytes):
-        raise FileRefusedError(f"{shown(name)} is a CAR, but no repository of an account: download it again")
+        raise FileRefusedError(
+            f"{shown(name)} is a CAR, but not the repository of an account: download it again"
+        )
     rows = [
         Record(number, _cells(did, key, _decode(blocks.get(cid), name)))
         for number, (key, cid) in enumerate(_walk(blocks, commit["data"], name), 1)

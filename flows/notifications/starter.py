@@ -1,7 +1,7 @@
-"""Beside a publisher: once a minute ask the store whether there is something to tell, and start a process for it.
+"""Start a round of notifications from a publisher: ask the store once a minute whether there is something to send.
 
-The process is separate so that no fault, wait or import of a notification can delay a post; it is killed after
-`LONGEST_ROUND`. It does not need Prefect, so that people also hear that Prefect's flows are behind.
+A round is a process of its own, so that no fault, wait or import of a notification can delay a post; it is killed
+after `LONGEST_ROUND`. It does not need Prefect, so people are also notified when Prefect's flows are behind.
 """
 
 from __future__ import annotations
@@ -29,23 +29,23 @@ logger = logging.getLogger(__name__)
 LOOK_EVERY = timedelta(minutes=1)
 LONGEST_ROUND = timedelta(minutes=5)
 LOG_EVERY = 60
-"""Of consecutive failed looks, the first and then every n-th are logged."""
+"""Of consecutive failed checks, the first and then every n-th are logged."""
 FLOWS_AFTER = timedelta(minutes=30)
-"""How long this process must have looked without a gap before a flow that is behind is told.
+"""How long this process must have checked without a gap before it reports a flow that is behind.
 
 After a laptop has slept, or an installation was stopped, every flow is behind until its first run.
 """
 
 
 class Watch:
-    """How long the looks have gone on without a gap, by the given times."""
+    """Measures for how long checks have followed each other without a gap, by the given times."""
 
     def __init__(self) -> None:
         self._since: datetime | None = None
         self._last: datetime | None = None
 
     def look(self, now: datetime) -> bool:
-        """Note a look; return whether flows that are behind count by now."""
+        """Note a check; return whether flows that are behind are reported by now."""
         if self._since is None or self._last is None or now - self._last > LOOK_EVERY * 3:
             self._since = now
         self._last = now
@@ -53,15 +53,15 @@ class Watch:
 
 
 @asynccontextmanager
-async def notify_beside(store: Store, *, clock: Callable[[], datetime]) -> AsyncIterator[None]:
-    """Look while the block runs; at its end, a round in progress is stopped. Without addresses: do nothing.
+async def keep_notifying(store: Store, *, clock: Callable[[], datetime]) -> AsyncIterator[None]:
+    """Check once a minute while the block runs; its end stops a round in progress. Without addresses, do nothing.
 
-    A wrong setting of notifications is logged, and the block runs: it must not keep posts back.
+    A wrong setting of notifications is logged, and the block runs: it must not delay posts.
     """
     try:
         settings = read_settings()
     except SetupError as error:
-        logger.warning("nothing is notified until the settings are right: %s", error)
+        logger.warning("no notification is sent until the settings are correct: %s", error)
         settings = None
     if settings is None or not settings.addresses:
         yield

@@ -1,4 +1,4 @@
-"""A sign-in link to print when everything runs, made in a process of its own: the launcher stays small."""
+"""Create the sign-in link that is printed when everything runs, in a separate process to keep the launcher small."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 _SECONDS = 60
 
 
-def describe_way_in(environment: Mapping[str, str], settings: FlowSettings, *, only_first: bool) -> str:
-    """Return a sign-in link; with `only_first`, only while nobody can sign in yet, else how to get one."""
+def describe_sign_in(environment: Mapping[str, str], settings: FlowSettings, *, only_first: bool) -> str:
+    """Return a sign-in link, or how to get one; with `only_first`, a link only while nobody can sign in yet."""
     first = ["--first"] if only_first else []
     link = ""
     try:
