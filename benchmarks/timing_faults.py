@@ -210,13 +210,21 @@ def measure_foreign(seed: int, scale: float) -> Rows:
         raw = np.log(raw.fillna(raw.mean()).clip(lower=1) / raw.mean())
         logs = np.log1p(others["engagement"])
         logs = (logs - logs.groupby(others["account_id"]).transform("mean")).groupby(others["slot"]).mean()
+        log_means = week.assign(log_effect=logs.reindex(range(168)).fillna(0).to_numpy())
+        elsewhere = make_world(seed + 1000, accounts=60, posts=100, shape=shape).posts
         ours = compute_platform_prior(others)
-        without = ours.copy()
-        without.attrs = {}
+        without, stranger = ours.copy(), compute_platform_prior(elsewhere)
+        without.attrs, stranger.attrs = {}, {}
         for name, prior in (
             ("none", None),
             ("raw slot means", week.assign(log_effect=raw.to_numpy())),
-            ("log slot means", week.assign(log_effect=logs.reindex(range(168)).fillna(0).to_numpy())),
+            ("log slot means", log_means),
+            ("log slot means in percent", log_means.assign(log_effect=100 * log_means["log_effect"])),
+            (
+                "log slot means, five hours late",
+                log_means.assign(log_effect=np.roll(log_means["log_effect"], 5)),
+            ),
+            ("another platform's", stranger),
             ("ours without attributes", without),
             ("ours", ours),
         ):
@@ -291,10 +299,14 @@ def measure_platforms(seed: int, scale: float) -> Rows:
 def measure_few(seed: int, scale: float) -> Rows:
     """Accounts with few posts and the profile of 400 others: never worse than the profile alone."""
     rows = []
-    for shape in ("bumps", "kernel"):
+    for name, options in (
+        ("bumps", {"shape": "bumps"}),
+        ("kernel", {"shape": "kernel"}),
+        ("kernel, weak effects", {"shape": "kernel", "effect_sd": 0.1}),
+    ):
         for posts in (5, 10, 20, 50):
             accounts = 2 * _some(400, scale)
-            world = make_world(seed, accounts=accounts, posts=100, shape=shape)
+            world = make_world(seed, accounts=accounts, posts=100, **options)  # type: ignore[arg-type]
             number = world.posts["account_id"].str[-5:].astype(int)
             prior = compute_platform_prior(world.posts[number < accounts // 2])
             own = world.posts[number >= accounts // 2].groupby("account_id").sample(posts, random_state=seed)
@@ -306,7 +318,7 @@ def measure_few(seed: int, scale: float) -> Rows:
             part = World(own, effect, lift, world.noise_sd)
             answer = as_arrays(compute_optimal_times(own, prior=prior))
             alone = np.tile(prior["log_effect"].to_numpy(), (accounts // 2, 1))
-            row = {"case": shape, "n": posts} | measure_truth(part, answer["expected_lift"])
+            row = {"case": name, "n": posts} | measure_truth(part, answer["expected_lift"])
             row["prior_alone"] = measure_truth(part, alone)["share_of_oracle"]
             rows.append(row | measure_honesty(part, answer))
     return rows

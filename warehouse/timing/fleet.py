@@ -42,11 +42,7 @@ class Fleet:
         """Return it as plain JSON values, about 10 kB."""
         return {
             **{name: getattr(self.pooled, name).tolist() for name in PooledProfile.__dataclass_fields__},
-            "kernel": {
-                "shapes": list(self.kernel.shapes),
-                "strengths": list(self.kernel.strengths),
-                "carried": self.kernel.carried,
-            },
+            "kernel": self.kernel.as_dict(),
             "age_hours": self.curve.hours.tolist(),
             "log_share": self.curve.log_share.tolist(),
         }

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -39,15 +39,28 @@ class KernelMix:
     """Weights of a platform's kernel, each list summing to 1.
 
     `shapes` has one weight for each of the eight shapes, the measured one first; `strengths` the probability of each of
-    STRENGTHS.
+    STRENGTHS, as factors on the platform's own strength `scale`.
     """
 
     shapes: tuple[float, ...]
     strengths: tuple[float, ...]
     carried: float = CARRIED  # share of a forecast effect that later posts have
+    scale: float = 1.0  # how much timing matters on the platform, as a variance
+    weight: float = 1.0  # mean weight of the platform's profile on its accounts
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain JSON values, for `read_mix`."""
+        return {
+            "shapes": list(self.shapes),
+            "strengths": list(self.strengths),
+            "carried": self.carried,
+            "scale": self.scale,
+            "weight": self.weight,
+        }
 
 
-DEFAULT_MIX = KernelMix((0.5, *[0.5 / len(_SHAPES)] * len(_SHAPES)), (0.1, 0.7, 0.2))
+# A profile whose weight could not be learned is that of few accounts: mostly their own weeks, not what all share.
+DEFAULT_MIX = KernelMix((0.5, *[0.5 / len(_SHAPES)] * len(_SHAPES)), (0.1, 0.7, 0.2), weight=0.5)
 
 
 def read_mix(noted: Mapping[str, Iterable[float]]) -> KernelMix:
@@ -58,15 +71,16 @@ def read_mix(noted: Mapping[str, Iterable[float]]) -> KernelMix:
     """
     mix = KernelMix(tuple(map(float, noted["shapes"])), tuple(map(float, noted["strengths"])))
     carried = float(noted.get("carried", CARRIED))  # type: ignore[arg-type]  # raises TypeError
-    if not 0 < carried < np.inf:
-        raise ValueError("a positive number expected")
+    scale, weight = (float(noted.get(name, 1.0)) for name in ("scale", "weight"))  # type: ignore[arg-type]
+    if not all(0 < value < np.inf for value in (carried, scale, weight)):
+        raise ValueError("positive numbers expected")
     parts = []
     for given, default in ((mix.shapes, DEFAULT_MIX.shapes), (mix.strengths, DEFAULT_MIX.strengths)):
         total = sum(given)
         if len(given) != len(default) or not all(0 < value < np.inf for value in given):
             raise ValueError(f"{len(default)} positive numbers expected")
         parts.append(tuple(value / total for value in given))
-    return KernelMix(parts[0], parts[1], carried)
+    return KernelMix(parts[0], parts[1], carried, scale, weight)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ docs/optimal-times.md describes the method and its results on real pages.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from warehouse.errors import InvalidInputError
 from warehouse.timing.age import DEFAULT_AGE_CURVE, AgeCurve, compute_age_curve
 from warehouse.timing.history import HOURS, SLOTS, read_history
 from warehouse.timing.kernels import DEFAULT_MIX, KernelMix, read_mix
-from warehouse.timing.prior import denoise_profiles, learn_kernel, pool_profiles
+from warehouse.timing.prior import denoise_profiles, learn_kernel, pool_profiles, weigh_foreign
 from warehouse.timing.scores import BASES, CONFIDENCES, score_sums
 from warehouse.timing.sums import SlotSums, sum_posts
 
@@ -42,7 +43,7 @@ __all__ = [
 ]
 
 MODEL_VERSION = "gp168-7"
-FOREIGN_PROFILE = 0.7  # factor on the weight of an external profile, of which the noise has been taken out
+_LEAST_SLOTS = 84  # of a profile from elsewhere
 _KERNEL = "kernel"  # key of the learned kernel in a prior's attrs
 
 _COLUMNS = (
@@ -70,8 +71,10 @@ def compute_optimal_times(
         timezones: IANA zone per account, or one for all. Accounts listed here without posts get rows too.
         prior: the platform's profile: weekday, hour (local), log_effect for all 168 slots, optionally per
             account_id; see `compute_platform_prior`, which also stores in the frame's `attrs` how similar the
-            platform's slots are. None or empty: flat. A prior without these attrs counts as external and has about
-            half the weight, because it may be mostly noise.
+            platform's slots are. None or empty: flat. A prior without these attrs counts as external: its noise is
+            taken out, and the accounts of this call decide together how much of the rest counts, on whatever scale it
+            is and if it is given in other hours. Up to half of its slots may be missing or NULL, and `n_posts` or
+            `count` may say how many posts are behind each value.
         as_of: posts after this instant are left out; it also gives a post's age if age_hours is missing.
         None: all posts are used, and posts without age_hours count as fully grown.
         age_curve: growth of engagement with a post's age; see `compute_age_curve`.
@@ -149,9 +152,11 @@ def compute_slot_sums(
 
 def compute_from_sums(sums: SlotSums, *, prior: pd.DataFrame | None = None) -> pd.DataFrame:
     """Second half of the model: from sums per slot to the table of `compute_optimal_times`."""
-    profile, kernel = _read_prior(prior, sums.account_ids), _read_kernel(prior)
+    kernel = _read_kernel(prior)
+    profile = _read_prior(prior, sums.account_ids, complete=kernel is not None)
     if kernel is None:
-        profile, kernel = FOREIGN_PROFILE * denoise_profiles(profile), DEFAULT_MIX
+        profile = weigh_foreign(denoise_profiles(profile, _read_count(prior, len(profile))), sums)
+        kernel = replace(DEFAULT_MIX, weight=1.0)
     table = score_sums(sums, profile, kernel)
     frame = _slot_frame(sums.account_ids, np.zeros((len(sums.account_ids), SLOTS))).drop(columns="log_effect")
     for key in _COLUMNS:
@@ -174,11 +179,7 @@ def _slot_frame(account_ids: list[Any] | None, effect: FloatArray) -> pd.DataFra
 
 def _prior_frame(account_ids: list[Any] | None, profile: FloatArray, kernel: KernelMix) -> pd.DataFrame:
     frame = _slot_frame(account_ids, profile)
-    frame.attrs[_KERNEL] = {
-        "shapes": list(kernel.shapes),
-        "strengths": list(kernel.strengths),
-        "carried": kernel.carried,
-    }
+    frame.attrs[_KERNEL] = kernel.as_dict()
     return frame
 
 
@@ -205,8 +206,13 @@ def _read_elsewhere(elsewhere: pd.DataFrame | None) -> FloatArray | None:
     return np.asarray(profile[0] - profile[0].mean(), np.float64)
 
 
-def _read_prior(prior: pd.DataFrame | None, account_ids: list[Any], field: str = "prior") -> FloatArray:
-    """(1, 168), or (accounts, 168) if the prior is per account; accounts missing from it get 0."""
+def _read_prior(
+    prior: pd.DataFrame | None, account_ids: list[Any], field: str = "prior", *, complete: bool = True
+) -> FloatArray:
+    """(1, 168), or (accounts, 168) if the prior is per account.
+
+    Accounts missing from it get 0. `complete`: every slot must be known; otherwise those that are not are NaN.
+    """
     if prior is not None and not isinstance(prior, pd.DataFrame):
         raise InvalidInputError(f"{field} must be a pandas DataFrame, or None", field=field)
     if prior is None or len(prior) == 0:
@@ -214,22 +220,49 @@ def _read_prior(prior: pd.DataFrame | None, account_ids: list[Any], field: str =
     for column in ("weekday", "hour", "log_effect"):
         if column not in prior.columns:
             raise InvalidInputError(f"{field} has no column {column!r}: add it", field=field)
-        if prior[column].dtype.kind not in "iuf" or prior[column].isna().any():
+        may_lack = column == "log_effect" and not complete
+        if prior[column].dtype.kind not in "iuf" or (prior[column].isna().any() and not may_lack):
             raise InvalidInputError(f"{field}: {column} must be a number in every row", field=field)
-    weekday, hour = prior["weekday"].to_numpy(np.int64), prior["hour"].to_numpy(np.int64)
-    effect = prior["log_effect"].to_numpy(np.float64)
-    if ((weekday < 0) | (weekday > 6) | (hour < 0) | (hour > 23)).any() or not np.isfinite(effect).all():
-        raise InvalidInputError(
-            f"{field}: weekday must be 0-6, hour 0-23 and log_effect a finite number", field=field
-        )
-    slot = weekday * HOURS + hour
+    slot = _read_slots(prior, field)
+    effect = prior["log_effect"].to_numpy(np.float64, na_value=np.nan)
+    if np.isinf(effect).any():
+        raise InvalidInputError(f"{field}: log_effect must be a finite number", field=field)
     rows, size = np.zeros(len(prior), dtype=np.int64), 1
     if "account_id" in prior.columns:
         rows, size = pd.Index(account_ids).get_indexer(pd.Index(prior["account_id"])), len(account_ids)
     known = rows >= 0
     times = np.bincount(rows[known] * SLOTS + slot[known], minlength=size * SLOTS)
-    if np.max(times, initial=0) > 1 or (size == 1 and np.min(times) == 0):
+    if np.max(times, initial=0) > 1 or (
+        "account_id" not in prior.columns and complete and np.min(times) == 0
+    ):
         raise InvalidInputError(f"{field} must have each of the 168 slots once", field=field)
-    mu = np.zeros((size, SLOTS))
+    mu = np.zeros((size, SLOTS)) if complete else np.full((size, SLOTS), np.nan)
     mu[rows[known], slot[known]] = effect[known]
+    if "account_id" not in prior.columns and np.isfinite(mu).sum() < _LEAST_SLOTS:
+        raise InvalidInputError(
+            f"{field} has log_effect for {np.isfinite(mu).sum()} of the 168 slots: at least {_LEAST_SLOTS} are needed",
+            field=field,
+        )
     return mu
+
+
+def _read_slots(prior: pd.DataFrame, field: str) -> npt.NDArray[np.int64]:
+    weekday, hour = prior["weekday"].to_numpy(np.float64), prior["hour"].to_numpy(np.float64)
+    if not (np.isin(weekday, np.arange(SLOTS // HOURS)) & np.isin(hour, np.arange(HOURS))).all():
+        raise InvalidInputError(f"{field}: weekday must be 0-6 and hour 0-23, whole numbers", field=field)
+    return np.asarray(weekday * HOURS + hour, np.int64)
+
+
+def _read_count(prior: pd.DataFrame | None, profiles: int) -> FloatArray | None:
+    """Posts behind each slot of a single foreign profile, (168,); None if it does not say."""
+    name = next((name for name in ("n_posts", "count") if prior is not None and name in prior.columns), None)
+    if prior is None or name is None or profiles != 1 or "account_id" in prior.columns or not len(prior):
+        return None
+    if prior[name].dtype.kind not in "iuf":
+        raise InvalidInputError(f"prior: {name} must be a number", field="prior")
+    number = prior[name].fillna(0).to_numpy(np.float64)
+    if (number < 0).any() or not np.isfinite(number).all():
+        raise InvalidInputError(f"prior: {name} must be a finite number of at least 0", field="prior")
+    count = np.zeros(SLOTS)
+    count[_read_slots(prior, "prior")] = number
+    return count

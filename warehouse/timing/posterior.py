@@ -9,7 +9,7 @@ instead of a 168 x 168 one.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from math import erfc, sqrt
 from typing import TYPE_CHECKING
 
@@ -27,9 +27,8 @@ if TYPE_CHECKING:
     FloatArray = npt.NDArray[np.float64]
     IntArray = npt.NDArray[np.int64]
 
-PROFILE_WEIGHT = 0.9  # prior mean of the weight of the platform's profile for an account ...
+PROFILE_WEIGHT_VARIANCE = 0.1  # of the weight of the platform's profile, between accounts
 MOST_CERTAIN = 0.5  # part of the posterior variance that remains where forecasts proved too cautious
-PROFILE_WEIGHT_VARIANCE = 0.25  # ... and its variance between accounts
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +38,7 @@ class SlotPosts:
     count: FloatArray
     mean: FloatArray  # mean residual, 0 where there is no post
     noise: FloatArray  # variance of one post
-    profile: FloatArray  # the platform's, as estimated
+    profile: FloatArray  # the platform's, as estimated: what the account's week is expected to be
     mix: FloatArray  # share of the account's posts, rows sum to 1
     luck: SharedLuck | None = (
         None  # covariance of slot means from luck that posts share; None = no account has any
@@ -65,7 +64,8 @@ class Forecast:
 
 def compute_forecast(posts: SlotPosts, mix: KernelMix = DEFAULT_MIX) -> Forecast:
     """The mean of the fits at each strength, weighted by the evidence of the account's own posts."""
-    fits = [_fit(slot_kernel(mix.shapes, strength), posts, mix.carried) for strength in STRENGTHS]
+    posts = replace(posts, profile=mix.weight * posts.profile)
+    fits = [_fit(slot_kernel(mix.shapes, mix.scale * strength), posts, mix.carried) for strength in STRENGTHS]
     weights = weigh_evidence(np.array([fit.evidence for fit in fits]), np.array(mix.strengths))
 
     def average(values: list[FloatArray]) -> FloatArray:
@@ -134,7 +134,7 @@ def _solve(kernel: Kernel, posts: SlotPosts) -> _Solution:
     """
     rank = kernel.basis.shape[1]
     profile = np.sqrt(PROFILE_WEIGHT_VARIANCE) * posts.profile
-    prior = PROFILE_WEIGHT * posts.profile
+    prior = posts.profile
     spread = posts.noise[:, None] + kernel.slot_variance * posts.count
     precision = posts.count / spread  # 0 where a slot is empty
     surprise = posts.mean - prior
@@ -240,7 +240,7 @@ def _solve_shared(kernel: Kernel, posts: SlotPosts) -> _SharedSolution:
     spreads = np.linalg.slogdet(spread)[1].sum(axis=1)
 
     profile = np.sqrt(PROFILE_WEIGHT_VARIANCE) * posts.profile
-    prior = PROFILE_WEIGHT * posts.profile
+    prior = posts.profile
     surprise = (posts.mean - prior) * (posts.count > 0)
     basis = np.empty((accounts, SLOTS, rank + 1))
     basis[:, :, :rank] = kernel.basis
@@ -274,7 +274,7 @@ def _fit_shared(kernel: Kernel, posts: SlotPosts, carried: float) -> _Fit:
     """Forecast under one kernel, where posts of a day share luck."""
     found = _solve_shared(kernel, posts)
     profile = np.sqrt(PROFILE_WEIGHT_VARIANCE) * posts.profile
-    forecast = PROFILE_WEIGHT * posts.profile + found.forecast
+    forecast = posts.profile + found.forecast
     before = _contrast(*_variance_before(kernel, profile, posts.mix), posts.mix)
     spread = found.basis @ found.covariance
     single = (spread * found.basis).sum(axis=2)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from warehouse.timing.history import SLOTS
+from warehouse.timing.history import HOURS, SLOTS
 from warehouse.timing.kernels import (
     CARRIED,
     DEFAULT_MIX,
@@ -23,6 +24,7 @@ from warehouse.timing.posterior import SlotPosts, compute_evidence, compute_fore
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+    from warehouse.timing.kernels import Kernel
     from warehouse.timing.sums import SlotSums
 
     FloatArray = npt.NDArray[np.float64]
@@ -37,6 +39,13 @@ FOREIGN_NOISES = tuple(
 FOREIGN_SD = (
     0.12  # largest sd of a foreign profile over the week without noise: what accounts share is seldom more
 )
+TYPICAL_SD = 0.07  # of what the accounts of a platform share
+# Factor on the expected weight of a foreign profile: it may be that of other people.
+FOREIGN_WEIGHT = 0.4
+# Of that weight for a profile of typical sd, before posts have been seen.
+FOREIGN_WEIGHT_VARIANCE = 0.25
+_SHIFTED = 0.1  # probability that a foreign profile is given in other hours than the accounts' local ones
+_LARGEST_SPREAD = 0.6  # beyond it, a foreign profile is on another scale
 _CLEAR_NOISE = 0.04  # variance of noise that halves it
 _TYPICAL_NOISE = (
     0.1  # beyond this variance, a foreign profile is made of something else than many posts' logarithms
@@ -46,11 +55,19 @@ KERNEL_ACCOUNTS = 300  # number of accounts from which the similarity of a platf
 _KERNEL_POSTS = 20  # accounts with fewer posts have no information about it
 _LEAST_ACCOUNTS = 10  # with fewer, each account would mostly see its own posts
 _DEFAULT_COUNTS = 20.0  # weight of the default, in accounts
-_KERNEL_ROUNDS = 40
+_KERNEL_ROUNDS = 200
+_USUAL_WEIGHT = (
+    1.1  # mean weight of a platform's profile on its accounts; above 1, because residuals are weakened, too
+)
+_WEIGHT_VARIANCE = 0.1  # ... and how well that is known
+_LEAST_WEIGHT = 0.5
+_SCALES = (0.06, 0.12, 0.25, 0.5, 0.8, 1.2, 1.8, 2.8)  # candidate strengths of a platform's timing ...
+_SCALE_SD = 0.7  # ... and how far from the default, in log units, they may be expected
+# Level, kinds and the bounds on viral posts take 4 to 9 % of a timing effect out of the residuals of 20 to 100 posts:
+# measured on generated worlds, the strength of timing is that much too low.
+_ABSORBED = 1.2
+_LEAST_NOISE = 0.3  # share of the variance of a post's residual that is not timing, at least
 CARRIED_VARIANCE = 0.15  # of the share of a forecast that comes true, between platforms
-# What is expected of it before the time splits are looked at, by the ratio of forecasts with the strengths as they were
-# learned to those made half-way: at this ratio the default, less by this factor, and no less than this.
-_USUAL_RATIO, _RATIO_SLOPE, _LEAST_EXPECTED = 0.92, 4.0, 0.6
 CARRIED_RANGE = (0.2, 1.5)
 
 
@@ -162,7 +179,8 @@ def pool_accounts(
 
 
 def _weigh(count: FloatArray, noise: FloatArray) -> FloatArray:
-    return np.asarray(count / (noise[:, None] + ACCOUNT_VARIANCE * count), np.float64)
+    """Precision of each slot's mean as a part of the profile; the margin on the noise is for intervals."""
+    return np.asarray(count / (noise[:, None] / NOISE_MARGIN + ACCOUNT_VARIANCE * count), np.float64)
 
 
 def _centre(weight: FloatArray, mean: FloatArray, profile: FloatArray) -> FloatArray:
@@ -176,8 +194,9 @@ def learn_kernel(sums: SlotSums, profile: FloatArray) -> KernelMix:
     """Learn the probability of each shape and strength of the kernel from the platform's accounts.
 
     A hundred posts of one account have no information about it; the posts of many accounts show whether good times are
-    narrow or wide. Each account's posts have a likelihood under each of the 24 kernels; expectation maximisation fits
-    the probabilities to them, with the default counted as twenty more accounts.
+    narrow or wide. First the strength of timing on the whole platform is learned. Then each account's posts have a
+    likelihood under each of the 24 kernels of that strength; expectation maximisation fits the probabilities to them,
+    with the default counted as twenty more accounts.
 
     Args:
         sums: the platform's accounts; 300 of them, evenly spaced, are used.
@@ -190,12 +209,15 @@ def learn_kernel(sums: SlotSums, profile: FloatArray) -> KernelMix:
     some = sums.take(chosen)
     mix = some.count / some.count.sum(axis=1, keepdims=True)
     its_profile = np.broadcast_to(profile, sums.count.shape)[chosen]
-    # The margin on the noise is for the intervals; here it would look like weak timing.
-    posts = SlotPosts(some.count, some.mean, some.noise / NOISE_MARGIN, its_profile, mix, some.luck)
+    scale = _learn_scale(some, its_profile, mix)
     shapes = len(DEFAULT_MIX.shapes)
     pure = [tuple(np.eye(shapes)[shape].tolist()) for shape in range(shapes)]
     evidence = np.array(
-        [compute_evidence(slot_kernel(shape, strength), posts) for shape in pure for strength in STRENGTHS]
+        [
+            _explain(slot_kernel(shape, scale * strength), some, its_profile, mix)
+            for shape in pure
+            for strength in STRENGTHS
+        ]
     )
     default = np.outer(DEFAULT_MIX.shapes, DEFAULT_MIX.strengths).reshape(-1)
     chances = default
@@ -204,11 +226,59 @@ def learn_kernel(sums: SlotSums, profile: FloatArray) -> KernelMix:
         chances = said / said.sum()
     by_shape = chances.reshape(shapes, len(STRENGTHS))
     weights = by_shape @ np.array(STRENGTHS)  # a shape is weighted by its variance
-    # Level and kinds are estimated from the same posts and absorb a part of the timing effect, so the learned strengths
-    # are too low: going only half of the way to them keeps the expected lifts accurate.
-    strengths = (by_shape.sum(axis=0) + np.array(DEFAULT_MIX.strengths)) / 2
-    mix = KernelMix(tuple((weights / weights.sum()).tolist()), tuple(strengths.tolist()))
+    mix = KernelMix(
+        tuple((weights / weights.sum()).tolist()), tuple(by_shape.sum(axis=0).tolist()), scale=scale
+    )
+    mix = replace(mix, weight=_learn_weight(some, its_profile))
     return replace(mix, carried=learn_carried(sums, profile, mix))
+
+
+def _learn_scale(sums: SlotSums, profile: FloatArray, mix: FloatArray) -> float:
+    """How much timing matters on this platform, as a factor on the default kernel.
+
+    One account's posts cannot tell, and the probabilities of the strengths learn too slowly: they are weighed per
+    account, each of which can always explain itself by another strength.
+    """
+    chances = np.array(DEFAULT_MIX.strengths)
+    said = []
+    for scale in _SCALES:
+        evidence = np.array(
+            [
+                _explain(slot_kernel(DEFAULT_MIX.shapes, scale * strength), sums, profile, mix)
+                for strength in STRENGTHS
+            ]
+        )
+        top = evidence.max(axis=0)
+        said.append((np.log(chances @ np.exp(evidence - top)) + top).sum())
+    logs = np.log(_SCALES)
+    log_chance = np.array(said) - 0.5 * (logs / _SCALE_SD) ** 2
+    chance = np.exp(log_chance - log_chance.max())
+    return float(_ABSORBED * (chance * np.exp(logs)).sum() / chance.sum())
+
+
+def _learn_weight(sums: SlotSums, profile: FloatArray) -> float:
+    """Learn how much of the others' profile an account has on average: the slope of its posts on that profile."""
+    weight = _weigh(sums.independent_count(), sums.noise)
+    total = np.maximum(weight.sum(axis=1, keepdims=True), 1e-12)
+    expected = profile - (weight * profile).sum(axis=1, keepdims=True) / total
+    information = (weight * expected**2).sum()
+    score = (weight * expected * sums.mean).sum()
+    learned = (_USUAL_WEIGHT + _WEIGHT_VARIANCE * score) / (1 + _WEIGHT_VARIANCE * information)
+    return max(float(learned), _LEAST_WEIGHT)
+
+
+def _explain(kernel: Kernel, sums: SlotSums, profile: FloatArray, mix: FloatArray) -> FloatArray:
+    """Log likelihood of each account's posts under a kernel, (accounts,).
+
+    The noise of a post was measured as the variance of the residuals, which contains the effect of timing: what this
+    kernel says that it is must be taken out, or it would be counted twice, and weak timing would seem likelier. So
+    would it with the margin on the noise, which is for the intervals.
+    """
+    noise = sums.noise / NOISE_MARGIN
+    timing = mix @ ((kernel.basis**2).sum(axis=1) + kernel.slot_variance)
+    timing -= ((mix @ kernel.basis) ** 2).sum(axis=1) + kernel.slot_variance * (mix**2).sum(axis=1)
+    left = np.maximum(noise - timing, _LEAST_NOISE * noise)
+    return compute_evidence(kernel, SlotPosts(sums.count, sums.mean, left, profile, mix, sums.luck))
 
 
 def learn_carried(sums: SlotSums, profile: FloatArray, mix: KernelMix) -> float:
@@ -231,7 +301,7 @@ def learn_carried(sums: SlotSums, profile: FloatArray, mix: KernelMix) -> float:
     share = count / np.maximum(count.sum(axis=1, keepdims=True), 1.0)
     its_profile = np.broadcast_to(profile, sums.count.shape)[chosen]
     early = SlotPosts(count, mean, some.noise, its_profile, share, some.luck.scaled(some.count, count))
-    forecast = compute_forecast(early, KernelMix(mix.shapes, mix.strengths, 1.0)).lift
+    forecast = compute_forecast(early, replace(mix, carried=1.0)).lift
     number = np.maximum(late.sum(axis=1, keepdims=True), 1.0)
     shared = np.diagonal(some.luck.scaled(some.count, late).dense(), axis1=2, axis2=3).reshape(late.shape)
     weight = late / (some.noise[:, None] + shared * late)
@@ -243,51 +313,110 @@ def learn_carried(sums: SlotSums, profile: FloatArray, mix: KernelMix) -> float:
     slope = came.sum() / information
     # Accounts differ, and luck that was not noticed is shared: so the error is what the accounts show.
     error = np.sqrt(np.maximum(((came - slope * told) ** 2).sum(), information)) / information
-    expected = _expect_carried(early, mix, forecast, weight)
-    # A slope above what is expected has been found in the nearest future: it counts as far as it is sure.
+    # A slope above the usual one has been found in the nearest future: it counts as far as it is sure.
     sure = slope if slope <= CARRIED else max(slope - 0.5 * error, CARRIED)
     trust = CARRIED_VARIANCE / (CARRIED_VARIANCE + error**2)
-    return float(np.clip(expected + trust * (sure - expected), *CARRIED_RANGE))
+    return float(np.clip(CARRIED + trust * (sure - CARRIED), *CARRIED_RANGE))
 
 
-def _expect_carried(posts: SlotPosts, mix: KernelMix, forecast: FloatArray, weight: FloatArray) -> float:
-    """Expect less to come true where the learned strengths are weaker than those that forecasts are made with."""
-    learned = np.maximum(2 * np.array(mix.strengths) - np.array(DEFAULT_MIX.strengths), 1e-6)
-    lift = compute_forecast(posts, KernelMix(mix.shapes, tuple(learned.tolist()), 1.0)).lift
-    ratio = (weight * lift * forecast).sum() / max(float((weight * forecast**2).sum()), 1e-9)
-    return float(np.clip(CARRIED + _RATIO_SLOPE * (ratio - _USUAL_RATIO), _LEAST_EXPECTED, CARRIED))
+@dataclass(frozen=True, slots=True)
+class ForeignProfiles:
+    """Profiles from elsewhere: their shape without the noise, and how much of it to expect; see `denoise_profiles`."""
+
+    shape: FloatArray
+    """(profiles, 168), sd TYPICAL_SD over the week and mean 0; 0 where nothing but noise is left."""
+    weight: FloatArray
+    """(profiles,) expected weight of the shape before any post has been seen."""
 
 
-def denoise_profiles(profiles: FloatArray) -> FloatArray:
-    """Profiles from elsewhere without their noise, whose size is unknown; (profiles, 168), log units, mean 0.
+def denoise_profiles(profiles: FloatArray, count: FloatArray | None = None) -> ForeignProfiles:
+    """Take the noise, whose size is unknown, out of profiles from elsewhere; (profiles, 168), log units, any scale.
 
     A table of slot means is mostly noise, and may be on any scale. Each profile is taken as a smooth week of unknown
-    strength plus noise of unknown size; both are averaged by how likely they make it. What is then left of a smooth
-    profile is nearly all, of raw slot means little: the more noise, the less weight has the rest, too. Slots that
-    stand out are cut to three robust sd first, and a profile steeper than platforms are is scaled down.
+    strength plus noise of unknown size; both are averaged by how likely they make it. The more noise, the less weight
+    is expected of the rest; a profile steeper than platforms are has the weight of the steepest. Slots that stand out
+    are cut to three robust sd first.
+
+    Args:
+        profiles: NaN = not known.
+        count: posts behind each value of a single profile, (168,): the noise of a value is divided by it.
     """
-    centred = profiles - profiles.mean(axis=1, keepdims=True)
-    spread = 1.4826 * np.median(np.abs(centred), axis=1, keepdims=True)
-    typical = np.where(spread > 0, spread, centred.std(axis=1, keepdims=True))
-    cut = np.clip(centred, -3 * typical, 3 * typical) if len(profiles) else centred
-    values, vectors = np.linalg.eigh(smooth_covariance())
-    values = values.clip(0)
-    turned = cut @ vectors
-    evidence, means, noises = [], [], []
+    known = np.isfinite(profiles)
+    share = known.astype(np.float64) if count is None else known * count
+    filled = np.where(known, profiles, 0.0)
+    total = np.maximum(share.sum(axis=1, keepdims=True), 1e-12)
+    centred = np.where(known, filled - (share * filled).sum(axis=1, keepdims=True) / total, np.nan)
+    if count is None and not known.all() and len(profiles) > 1:
+        centred, share = np.where(known, centred, 0.0), np.ones(profiles.shape)  # one decomposition for all
+    shape, weight = np.zeros(profiles.shape), np.zeros(len(profiles))
+    able = np.flatnonzero((share > 0).any(axis=1) & (np.nanmax(np.abs(np.nan_to_num(centred)), axis=1) > 0))
+    if not len(able):
+        return ForeignProfiles(shape, weight)
+    values, share = centred[able], share[able]
+    typical = 1.4826 * np.nanmedian(np.abs(values), axis=1, keepdims=True)
+    typical = np.where(typical > 0, typical, np.nanstd(values, axis=1, keepdims=True))
+    cut = np.nan_to_num(np.clip(values, -3 * typical, 3 * typical)) * np.minimum(
+        1.0, _LARGEST_SPREAD / typical
+    )
+    root = np.sqrt(share[0] / share[0][share[0] > 0].mean())  # of the precision of each value
+    covariance = smooth_covariance() + SLOT_VARIANCE * np.eye(SLOTS)
+    sizes, vectors = _even_modes() if (root == 1).all() else np.linalg.eigh(root[:, None] * covariance * root)
+    sizes = sizes.clip(0)
+    turned = (cut * root) @ vectors
+    evidence, means, factors, noises = [], [], [], []
     for strength in (*PROFILE_STRENGTHS, 4.0):  # some profiles are steeper than an account's week can be
         for noise in FOREIGN_NOISES:
-            total = strength * (values + SLOT_VARIANCE) + noise
-            evidence.append(-0.5 * ((turned**2 / total) + np.log(total)).sum(axis=1))
+            spread = strength * sizes + noise
+            evidence.append(-0.5 * ((turned**2 / spread) + np.log(spread)).sum(axis=1))
+            means.append(strength / spread)
+            factors.append(1 / (1 + noise / _TYPICAL_NOISE))
             noises.append(noise)
-            means.append(strength * (values + SLOT_VARIANCE) / total / (1 + noise / _TYPICAL_NOISE))
     log_chance = np.array(evidence)  # (candidates, profiles)
     chance = np.exp(log_chance - log_chance.max(axis=0))
     chance /= chance.sum(axis=0)
-    found = (turned * (chance.T @ np.array(means))) @ vectors.T
+    found = (turned * (chance.T @ np.array(means))) @ vectors.T * root @ covariance
     found -= found.mean(axis=1, keepdims=True)
-    size = np.maximum(found.std(axis=1, keepdims=True), 1e-12)
+    size = found.std(axis=1)
     most = FOREIGN_SD / (1 + (chance.T @ np.array(noises)) / _CLEAR_NOISE)
-    return np.asarray(found * np.minimum(1.0, most[:, None] / size), np.float64)
+    shape[able] = found * np.where(size > 1e-9, TYPICAL_SD / np.maximum(size, 1e-9), 0.0)[:, None]
+    weight[able] = np.minimum(size * (chance.T @ np.array(factors)), most) / TYPICAL_SD
+    return ForeignProfiles(shape, weight)
+
+
+@lru_cache(maxsize=1)
+def _even_modes() -> tuple[FloatArray, FloatArray]:
+    values, vectors = np.linalg.eigh(smooth_covariance() + SLOT_VARIANCE * np.eye(SLOTS))
+    return np.asarray(values, np.float64), np.asarray(vectors, np.float64)
+
+
+def weigh_foreign(found: ForeignProfiles, sums: SlotSums) -> FloatArray:
+    """Weigh profiles from elsewhere by what the accounts' posts say about them; (1 or accounts, 168), log units.
+
+    One account's posts say little: then the weight is the expected one. Those of many decide it, whatever the scale of
+    the profile was. They may also show that it is given in another zone's hours (UTC instead of local): every shift by
+    whole hours has a probability.
+    """
+    expected = FOREIGN_WEIGHT * found.weight
+    weight = _weigh(sums.independent_count(), sums.noise)
+    total = np.maximum(weight.sum(axis=1, keepdims=True), 1e-12)
+    mean = sums.mean - (weight * sums.mean).sum(axis=1, keepdims=True) / total
+    weights, log_chances = [], []
+    for hours in range(HOURS):
+        shape = np.roll(found.shape, hours, axis=1)
+        fitted = shape - (weight * shape).sum(axis=1, keepdims=True) / total
+        left = mean - expected[:, None] * fitted
+        information = (weight * fitted**2).sum()
+        surprise = (weight * fitted * left).sum()
+        gain = FOREIGN_WEIGHT_VARIANCE / (1 + FOREIGN_WEIGHT_VARIANCE * information)
+        likelihood = gain * surprise**2 - np.log1p(FOREIGN_WEIGHT_VARIANCE * information)
+        chance = 1 - _SHIFTED if hours == 0 else _SHIFTED / (HOURS - 1)
+        log_chances.append(0.5 * (likelihood - (weight * left**2).sum()) + np.log(chance))
+        weights.append(np.maximum(expected + gain * surprise, 0.0))
+    chances = np.exp(np.array(log_chances) - max(log_chances))
+    profile = np.zeros(found.shape.shape)
+    for hours, share in enumerate(chances / chances.sum()):
+        profile += share * weights[hours][:, None] * np.roll(found.shape, hours, axis=1)
+    return profile
 
 
 class _Smoother:

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from warehouse.errors import InvalidInputError
 from warehouse.timing.counts import LUCK_SIZES, expect_information, expect_luck
 from warehouse.timing.luck import SharedLuck, estimate_luck
-from warehouse.timing.model import compute_optimal_times, compute_slot_sums
+from warehouse.timing.model import compute_optimal_times, compute_platform_prior, compute_slot_sums
 from warehouse.timing.posterior import SlotPosts, compute_forecast
-from warehouse.timing.prior import denoise_profiles
+from warehouse.timing.prior import denoise_profiles, weigh_foreign
 from warehouse.timing.scores import score_sums
 from warehouse.timing.sums import NEVER
 from warehouse.timing.verdict import SIGNIFICANCE
@@ -26,6 +26,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "benchmarks"))
 from generate_histories import START, make_world
 from timing_faults import (
     advise,
+    as_arrays,
     measure_boosted,
     measure_day_luck,
     measure_foreign,
@@ -157,11 +158,80 @@ def test_what_is_left_of_a_foreign_profile_is_bounded_and_of_noise_it_is_little(
 ) -> None:
     noise = scale * np.random.default_rng(seed).normal(size=(3, 168))
     left = denoise_profiles(noise)
-    assert np.isfinite(left).all()
-    assert np.abs(left.mean(axis=1)).max() < 1e-9
-    assert left.std() < min(0.6 * noise.std() + 1e-4, 0.5)
+    assert np.isfinite(left.shape).all()
+    assert np.abs(left.shape.mean(axis=1)).max() < 1e-9
+    expected = left.weight[:, None] * left.shape
+    assert expected.std() < min(0.6 * noise.std() + 1e-4, 0.15)
+
+
+def test_a_smooth_foreign_profile_stays_and_gaps_and_few_posts_do_not_spoil_it() -> None:
     smooth = 0.2 * np.cos(2 * np.pi * (np.arange(168) % 24) / 24)[None]
-    assert np.corrcoef(denoise_profiles(smooth)[0], smooth[0])[0, 1] > 0.99
+    rng = np.random.default_rng(0)
+    assert np.corrcoef(denoise_profiles(smooth).shape[0], smooth[0])[0, 1] > 0.99
+    gaps = np.where(rng.random((1, 168)) < 0.3, np.nan, smooth)
+    assert np.corrcoef(denoise_profiles(gaps).shape[0], smooth[0])[0, 1] > 0.95
+    count = np.where(np.arange(168) % 2, 1000.0, 1.0)  # every other value is worthless, and says so
+    mixed = np.where(np.arange(168) % 2, smooth, rng.normal(size=(1, 168)))
+    assert np.corrcoef(denoise_profiles(mixed, count).shape[0], smooth[0])[0, 1] > 0.9
+    assert not denoise_profiles(np.full((2, 168), 3.0)).shape.any(), "a constant says nothing"
+
+
+def test_accounts_decide_how_much_of_a_foreign_profile_counts_and_in_which_hours() -> None:
+    """A useful one is found on any scale and if it is given in UTC; one of noise or of others is left out."""
+    world = make_world(39, accounts=120, posts=100, shape="kernel", shared=0.4)
+    sums = compute_slot_sums(world.posts)
+    true = world.effect.mean(axis=0)
+    found = {
+        name: weigh_foreign(denoise_profiles(profile[None]), sums)[0]
+        for name, profile in {
+            "as it is": true,
+            "percent": 100 * true,
+            "five hours later": np.roll(true, 5),
+            "turned round": -true,
+            "constant": np.ones(168),
+        }.items()
+    }
+    for name in ("as it is", "percent", "five hours later"):
+        assert np.corrcoef(found[name], true)[0, 1] > 0.8, name
+        assert 0.5 < found[name].std() / true.std() < 1.5, name
+    assert found["turned round"].std() < 0.3 * true.std()
+    assert not found["constant"].any()
+
+
+def test_a_foreign_prior_may_lack_slots_and_bring_its_counts() -> None:
+    week = pd.DataFrame({"weekday": np.arange(168) // 24, "hour": np.arange(168) % 24})
+    week["log_effect"] = np.cos(week["hour"] / 24 * 2 * np.pi)
+    history = make_world(40, accounts=2, posts=30).posts
+    whole = compute_optimal_times(history, prior=week)["expected_lift"]
+    for prior in (
+        week.assign(log_effect=week["log_effect"].where(week["weekday"] != 3)),
+        week[week["weekday"] != 3],
+        week.assign(n_posts=5),
+    ):
+        lift = compute_optimal_times(history, prior=prior)["expected_lift"]
+        assert np.corrcoef(lift, whole)[0, 1] > 0.9
+    for prior, words in (
+        (week.head(50), "50 of the 168 slots"),
+        (week.assign(n_posts=-1), "n_posts must be a finite number"),
+        (week.assign(count="many"), "count must be a number"),
+        (week.assign(log_effect=np.inf), "finite"),
+        (week.assign(hour=week["hour"] + 0.5), "whole numbers"),
+    ):
+        with pytest.raises(InvalidInputError, match=words) as caught:
+            compute_optimal_times(history, prior=prior)
+        assert caught.value.field == "prior"
+
+
+def test_few_posts_do_not_outweigh_the_profile_of_a_platform_where_timing_matters_little() -> None:
+    """They did where the platform was believed to have timing as strong as usual."""
+    world = make_world(42, accounts=180, posts=100, effect_sd=0.1)
+    number = world.posts["account_id"].str[-5:].astype(int)
+    prior = compute_platform_prior(world.posts[number < 120])
+    assert prior.attrs["kernel"]["scale"] < 0.5
+    own = world.posts[number >= 120].groupby("account_id").sample(10, random_state=1)
+    answer = as_arrays(compute_optimal_times(own, prior=prior))["expected_lift"]
+    gained = world.effect[120:][np.arange(60), answer.argmax(axis=1)]
+    assert gained.mean() > world.effect[120:, prior["log_effect"].argmax()].mean() - 0.02
 
 
 def test_paid_and_deleted_posts_are_left_out_and_unmarked_promotion_is_named() -> None:

@@ -470,8 +470,8 @@ def test_platform_tells_whether_its_good_times_are_narrow_or_wide(tmp_path: Path
 def test_timing_that_does_nothing_makes_a_platform_believe_in_weak_timing() -> None:
     strong = compute_platform_prior(make_world(22, accounts=80, posts=400, effect_sd=0.3).posts)
     nothing = compute_platform_prior(make_world(22, accounts=80, posts=400, effect_sd=0.0).posts)
-    assert strong.attrs["kernel"]["strengths"][0] < 0.1
-    assert nothing.attrs["kernel"]["strengths"][0] > 0.4
+    assert strong.attrs["kernel"]["scale"] > 1.2
+    assert nothing.attrs["kernel"]["scale"] < 0.2
 
 
 def test_what_a_platform_learned_earns_more_on_fresh_accounts() -> None:
@@ -495,7 +495,7 @@ def test_a_few_accounts_do_not_overturn_what_is_known() -> None:
     np.testing.assert_allclose(few, none, atol=0.05)
 
 
-def test_a_profile_from_elsewhere_counts_about_half() -> None:
+def test_a_profile_from_elsewhere_counts_less_where_few_posts_can_judge_it() -> None:
     """Nobody knows how much of it is noise. Ours, of too few accounts to teach a kernel, notes the default one."""
     prior = compute_platform_prior(random_history(26, posts=20))
     prior["log_effect"] = np.where(prior["hour"].isin([19, 20, 21]), 0.3, 0.0)
@@ -507,7 +507,7 @@ def test_a_profile_from_elsewhere_counts_about_half() -> None:
         (lifts(compute_optimal_times(history, prior=given))[0] - flat)[20::24].mean()
         for given in (prior, foreign)
     )
-    assert 0.4 < theirs / ours < 0.7
+    assert 0.2 < theirs / ours < 0.6
 
 
 @pytest.mark.parametrize(
