@@ -11,6 +11,8 @@ from warehouse.timing.clusters import find_clusters
 from warehouse.timing.history import HOURS, SLOTS
 from warehouse.timing.kernels import DEFAULT_MIX, KernelMix
 from warehouse.timing.posterior import SlotPosts, compute_forecast, normal_cdf
+from warehouse.timing.sums import OWN_SPLIT_POSTS
+from warehouse.timing.time_splits import LEAST_LATE_POSTS, compute_own_shares
 from warehouse.timing.verdict import SIGNIFICANCE, compute_chance
 
 if TYPE_CHECKING:
@@ -72,7 +74,16 @@ def _score_slots(
     )
     forecast = compute_forecast(posts, kernel)
     lift = np.where(unseen, _lift_of_unseen(forecast.lift), forecast.lift)
-    p_better = np.where(unseen, normal_cdf(lift / forecast.sd), forecast.p_better)
+    sd, p_better = forecast.sd, np.where(unseen, normal_cdf(lift / forecast.sd), forecast.p_better)
+    own = np.flatnonzero(
+        (n[:, 0] >= OWN_SPLIT_POSTS) & (sums.split.late_count[part].sum(axis=1) >= LEAST_LATE_POSTS)
+    )
+    if len(own):
+        share, error = compute_own_shares(sums.take(own + (part.start or 0)), posts.profile[own], kernel)
+        sd = sd.copy()
+        sd[own] = np.hypot(sd[own], error[:, None] * lift[own])
+        lift[own] *= share[:, None]
+        p_better[own] = normal_cdf(lift[own] / sd[own])
     low, high = lift.min(axis=1, keepdims=True), lift.max(axis=1, keepdims=True)
     spread = high - low
     by_hour = rows.reshape(-1, 7, HOURS).sum(axis=1)
@@ -92,8 +103,8 @@ def _score_slots(
         "suspicious": suspicious,
         "p_chance": np.where(unseen, np.nan, np.broadcast_to(chance, lift.shape)),
         "expected_lift": np.expm1(lift),
-        "lift_low": np.expm1(lift - Z_80 * forecast.sd),
-        "lift_high": np.expm1(lift + Z_80 * forecast.sd),
+        "lift_low": np.expm1(lift - Z_80 * sd),
+        "lift_high": np.expm1(lift + Z_80 * sd),
         "p_better": p_better,
         "n_posts": rows.astype(np.int64),
         "n_nearby": (np.tile(nearby, (1, 7)) - rows).astype(np.int64),
