@@ -27,7 +27,7 @@ EARLY_SHARE = (
     0.6  # of an account's posts, from which the others are forecast to learn how well that works ...
 )
 SPLIT_ACCOUNTS = 300  # ... on this many accounts, evenly spaced ...
-OWN_SPLIT_POSTS = 2_000  # ... and on those with so many posts, which show how well it works on themselves
+OWN_SPLIT_POSTS = 1_200  # ... and on those with so many posts, which show how well it works on themselves
 NEVER = np.iinfo(np.int64).min
 _BATCH_POSTS = 50_000  # their arrays fit in the processor's cache
 _BATCH_ACCOUNTS = 1_000
