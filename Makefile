@@ -40,9 +40,9 @@ format: $(DEV) ## Format the code and apply safe lint fixes
 bench: .venv/.bench ## Run all benchmarks (each a ratio within one run)
 	@for script in benchmarks/bench_*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
 
-eval-optimal-times: $(READY) ## Evaluate the timing model (SEEDS=1,2 HISTORY=file.parquet TIMEZONE=UTC BEFORE=2016-06-21)
+eval-optimal-times: $(READY) ## Evaluate the timing model (SEEDS=1,2 HISTORY=file.parquet TIMEZONE=UTC BEFORE=2016-06-21 CUTS=0.5,0.6)
 	@$(BIN)/python benchmarks/eval_optimal_times.py $(if $(SEEDS),--seeds $(SEEDS)) $(if $(HISTORY),--history $(HISTORY)) \
-	  $(if $(TIMEZONE),--timezone $(TIMEZONE)) $(if $(BEFORE),--before $(BEFORE))
+	  $(if $(TIMEZONE),--timezone $(TIMEZONE)) $(if $(BEFORE),--before $(BEFORE)) $(if $(CUTS),--cuts $(CUTS))
 
 bench-lake-layout: $(DEV) ## Compare layouts of the lake's snapshots: partitions, sort order, inlining (ROWS=5000000)
 	@$(BIN)/python benchmarks/bench_lake_layout.py $(if $(ROWS),--rows $(ROWS))

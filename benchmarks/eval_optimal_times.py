@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 SIZES = ((100, 400), (300, 300), (1000, 150), (3000, 80))  # posts an account, accounts
 SET_SHARE = 0.2
 TRAIN_SHARE = 0.6
+HIGH_POSTS = 10  # future posts at hours labelled `high`, from which an account shows what they earn
 Z_80 = 1.2816
 PARTS = ("likes", "comments", "shares", "saves", "replies", "retweets", "favorites", "quotes")
 
@@ -129,11 +130,13 @@ def _column(raw: pd.DataFrame, path: Path, *names: str) -> pd.Series[Any]:
     raise SystemExit(f"{path}: no column {' or '.join(names)}")
 
 
-def evaluate_history(posts: pd.DataFrame, timezone: str, seed: int) -> list[dict[str, Any]]:
+def evaluate_history(
+    posts: pd.DataFrame, timezone: str, seed: int, train_share: float = TRAIN_SHARE
+) -> list[dict[str, Any]]:
     """Train on each account's first 60 % of posts (or the last 100 of them), test on the rest."""
     rank = posts.groupby("account_id").cumcount() / posts.groupby("account_id")["slot"].transform("size")
-    train = posts[rank < TRAIN_SHARE]
-    future = [part for _, part in posts[rank >= TRAIN_SHARE].groupby("account_id")]
+    train = posts[rank < train_share]
+    future = [part for _, part in posts[rank >= train_share].groupby("account_id")]
     rows: list[dict[str, Any]] = []
     for label, seen in (("100", train.groupby("account_id").tail(100)), ("all", train)):
         for name, scorer in list_baselines().items():
@@ -189,9 +192,10 @@ def measure_future(
     `lift` compares posts with others of their kind, `raw_lift` with all (so that it also pays to know
     when the account posts its videos). Ties are broken by a fixed shuffle. With the model's `answer`: predicted
     to realised lift, and how often the realised lift of the set lies in the 80 % interval, which is widened by
-    the luck of that many posts.
+    the luck of that many posts. Of accounts with at least 10 future posts at hours labelled `high`: their share,
+    and what those posts were promised and earned.
     """
-    lifts, raw, predicted, inside = [], [], [], []
+    lifts, raw, predicted, inside, high = [], [], [], [], []
     for row, (posts, of_slot) in enumerate(zip(future, scores, strict=True)):
         slot = posts["slot"].to_numpy()
         score = of_slot[slot]
@@ -206,6 +210,9 @@ def measure_future(
             ends = np.log1p(answer["lift_high"][row]) - np.log1p(answer["lift_low"][row])
             luck = Z_80 * within_kind.std() / np.sqrt(len(top))
             inside.append(abs(lifts[-1] - predicted[-1]) <= np.hypot(ends[slot[top]].mean() / 2, luck))
+            sure = answer["confidence"][row][slot] == "high"
+            if sure.sum() >= HIGH_POSTS:
+                high.append((score[sure].mean() - score.mean(), within_kind[sure].mean()))
     gained = np.expm1(lifts)
     result = {
         "lift": float(gained.mean()),
@@ -216,6 +223,11 @@ def measure_future(
     if answer is not None:
         result["predicted_to_realised"] = float(np.expm1(predicted).mean()) / result["lift"]
         result["coverage_set"] = float(np.mean(inside))
+        result["high_accounts"] = len(high) / len(future)
+        if high:
+            promised, earned = np.expm1(np.array(high)).T
+            result |= {"high_promised": float(promised.mean()), "high_earned": float(earned.mean())}
+            result["high_error"] = float(earned.std() / np.sqrt(len(earned)))
     return result
 
 
@@ -245,6 +257,11 @@ def main() -> None:
     parser.add_argument("--history", type=Path, help="CSV or Parquet of real posts")
     parser.add_argument("--timezone", default="UTC", help="zone of the history's clock times (IANA name)")
     parser.add_argument("--before", help="use the history's posts before this local day")
+    parser.add_argument(
+        "--cuts",
+        default=str(TRAIN_SHARE),
+        help="shares of the history to learn from, comma-separated: their mean",
+    )
     parser.add_argument("--min-posts", type=int, default=500, help="leave out accounts with fewer posts")
     parser.add_argument(
         "--no-faults", action="store_true", help="leave out the situations of timing_faults.py"
@@ -269,7 +286,10 @@ def main() -> None:
             [evaluate_faults(seed, options.scale) for seed in seeds], ["fault", "case", "n"]
         )
     if options.history is not None:
-        result["history"] = evaluate_history(posts, options.timezone, seeds[0])
+        cuts = [float(cut) for cut in options.cuts.split(",")]
+        result["history"] = average_seeds(
+            [evaluate_history(posts, options.timezone, seeds[0], cut) for cut in cuts], ["n", "method"]
+        )
         result["history_accounts"] = posts["account_id"].nunique()
     if options.json:
         print(json.dumps(result))

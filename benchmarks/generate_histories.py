@@ -238,6 +238,57 @@ def draw_weeks(shape: str, number: int) -> Array:
     return _DRAWS[shape](np.random.default_rng(0), number)
 
 
+def make_block_world(
+    seed: int,
+    *,
+    accounts: int,
+    posts: int,
+    hours: int,
+    days: str = "all",
+    even: bool = True,
+    noise_sd: float = 1.1,
+    lift: float = 0.3,
+) -> World:
+    """Accounts with one block of good hours, `lift` above all others; without kinds, and with a constant level.
+
+    Args:
+        seed: same seed, same world.
+        accounts: how many.
+        posts: posts an account, over a year.
+        hours: length of the block, which lies around one of the account's posts; 0 = timing does nothing.
+        days: all | working | one, the days on which these hours are good.
+        even: post evenly over all 168 slots; else by habit.
+        noise_sd: sd of a post's own luck.
+        lift: a fraction.
+    """
+    rng = np.random.default_rng((seed, 4))
+    hour, day = np.arange(168) % 24, np.arange(168) // 24
+    habit = np.full((accounts, 168), 1 / 168) if even else _habits(rng, accounts)
+    parts, effects, lifts = [], [], []
+    for account in range(accounts):
+        slot = rng.choice(168, size=posts, p=habit[account])
+        first = rng.choice(slot) % 24 - hours // 2
+        good = (hour - first) % 24 < hours
+        good &= {"all": day >= 0, "working": day < 5, "one": day == rng.integers(7)}[days]
+        effect = good * np.log1p(lift)
+        elapsed = rng.integers(0, 52, posts) * 168 + slot + rng.random(posts)
+        effect_and_luck = effect[slot] + noise_sd * rng.normal(size=posts)
+        parts.append(
+            pd.DataFrame(
+                {
+                    "account_id": f"account-{account:05d}",
+                    "published_at": START + pd.to_timedelta((elapsed * 3.6e9).astype(np.int64), unit="us"),
+                    "engagement": np.expm1(5 + effect_and_luck).clip(0).round(),
+                    "slot": slot,
+                    "effect_and_luck": effect_and_luck,
+                }
+            )
+        )
+        effects.append(effect)
+        lifts.append(effect - np.bincount(slot, minlength=168) / posts @ effect)
+    return World(pd.concat(parts, ignore_index=True), np.array(effects), np.array(lifts), noise_sd)
+
+
 def make_changed_world(
     seed: int, *, accounts: int, posts: int, factor: float, shape: str = "bumps", noise_sd: float = 1.1
 ) -> World:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from generate_histories import World, make_world
+from generate_histories import World, make_block_world, make_world
 from timing_ceiling import measure_likelihood_power
 
 from warehouse.timing.clusters import find_clusters
@@ -120,6 +120,47 @@ def measure_power(seed: int, scale: float) -> Rows:
     return rows
 
 
+def measure_blocks(seed: int, scale: float) -> Rows:
+    """One block of good hours with +30 % against all others, 1,000 posts: accounts of which timing is told to matter.
+
+    `power_ceiling` as in `measure_power`: the best possible test, which knows the block. A block of 0 hours: no effect.
+    """
+    rows = []
+    for even in (True, False):
+        for noise_sd in (0.8, 1.1):
+            for hours, days in (
+                (0, "all"),
+                *((hours, days) for days in ("all", "working") for hours in (1, 2, 3, 4, 6)),
+                *((hours, "one") for hours in (3, 6)),
+            ):
+                world = make_block_world(
+                    seed,
+                    accounts=_some(60, scale),
+                    posts=1000,
+                    hours=hours,
+                    days=days,
+                    even=even,
+                    noise_sd=noise_sd,
+                )
+                sums = compute_slot_sums(world.posts)
+                answer = as_arrays(compute_from_sums(sums, prior=compute_prior_without_each(sums)))
+                posts = world.posts.groupby("account_id")["slot"].apply(list)
+                known = [
+                    np.sqrt((lift[slots] ** 2).sum()) / noise_sd
+                    for lift, slots in zip(world.true_lift, posts, strict=True)
+                ]
+                name = f"{hours} h, {days} days, {'even' if even else 'habits'}, sd {noise_sd}"
+                rows.append(
+                    {
+                        "case": name,
+                        "n": 1000,
+                        "power_ceiling": float(normal_cdf(np.array(known) - 1.341).mean()),
+                    }
+                    | measure_verdict(answer)
+                )
+    return rows
+
+
 def measure_day_luck(seed: int, scale: float) -> Rows:
     """24 posts a day for six weeks, no timing effect, luck shared by the day or by four hours."""
     rows = []
@@ -187,7 +228,13 @@ def measure_moved(seed: int, scale: float) -> Rows:
             world = make_world(seed, accounts=_some(accounts, scale), posts=posts, moved=moved)
             sums = compute_slot_sums(world.posts)
             answer = as_arrays(compute_from_sums(sums, prior=compute_prior_without_each(sums)))
-            told = {"told": float((sums.moved > 0.5).mean())} if hasattr(sums, "moved") else {}
+            known = sums.moved > 0.5
+            told = {"told": float(known.mean())}
+            if known.any():
+                held = (answer["lift_low"] <= np.expm1(world.true_lift)) & (
+                    np.expm1(world.true_lift) <= answer["lift_high"]
+                )
+                told["coverage_told"] = float(held[known].mean())
             rows.append(
                 {"case": name, "n": posts}
                 | measure_truth(world, answer["expected_lift"])
@@ -355,6 +402,7 @@ def _some(accounts: int, scale: float) -> int:
 FAULTS: dict[str, Callable[[int, float], Rows]] = {
     "null": measure_null,
     "power": measure_power,
+    "blocks of hours": measure_blocks,
     "day luck": measure_day_luck,
     "promises": measure_promises,
     "zeros": measure_zeros,

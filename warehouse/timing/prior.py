@@ -19,7 +19,8 @@ from warehouse.timing.kernels import (
     smooth_covariance,
 )
 from warehouse.timing.levels import NOISE_MARGIN
-from warehouse.timing.posterior import SlotPosts, compute_evidence, compute_forecast, weigh_evidence
+from warehouse.timing.posterior import SlotPosts, compute_evidence, weigh_evidence
+from warehouse.timing.time_splits import CARRIED_RANGE, LEAST_LATE_POSTS, compare_halves
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -68,7 +69,6 @@ _SCALE_SD = 0.7  # ... and how far from the default, in log units, they may be e
 _ABSORBED = 1.2
 _LEAST_NOISE = 0.3  # share of the variance of a post's residual that is not timing, at least
 CARRIED_VARIANCE = 0.15  # of the share of a forecast that comes true, between platforms
-CARRIED_RANGE = (0.2, 1.5)
 
 
 def pool_profiles(
@@ -293,20 +293,13 @@ def learn_carried(sums: SlotSums, profile: FloatArray, mix: KernelMix) -> float:
         profile: each account's prior, (accounts, 168), or (1, 168) for all.
         mix: the platform's kernel.
     """
-    chosen = np.flatnonzero(sums.split.late_count.sum(axis=1) >= _KERNEL_POSTS)
+    chosen = np.flatnonzero(sums.split.late_count.sum(axis=1) >= LEAST_LATE_POSTS)
     if len(chosen) < _LEAST_ACCOUNTS:
         return mix.carried
+    chosen = chosen[np.unique(np.linspace(0, len(chosen) - 1, KERNEL_ACCOUNTS).round().astype(np.int64))]
     some = sums.take(chosen)
-    count, mean, late, late_mean = some.split.arrays()
-    share = count / np.maximum(count.sum(axis=1, keepdims=True), 1.0)
     its_profile = np.broadcast_to(profile, sums.count.shape)[chosen]
-    early = SlotPosts(count, mean, some.noise, its_profile, share, some.luck.scaled(some.count, count))
-    forecast = compute_forecast(early, replace(mix, carried=1.0)).lift
-    number = np.maximum(late.sum(axis=1, keepdims=True), 1.0)
-    shared = np.diagonal(some.luck.scaled(some.count, late).dense(), axis1=2, axis2=3).reshape(late.shape)
-    weight = late / (some.noise[:, None] + shared * late)
-    forecast = forecast - (late * forecast).sum(axis=1, keepdims=True) / number
-    realised = late_mean - (late * late_mean).sum(axis=1, keepdims=True) / number
+    forecast, realised, weight = compare_halves(some, its_profile, mix)
     told = (weight * forecast**2).sum(axis=1)
     came = (weight * forecast * realised).sum(axis=1)
     information = max(float(told.sum()), 1e-9)

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 EARLY_SHARE = (
     0.6  # of an account's posts, from which the others are forecast to learn how well that works ...
 )
-SPLIT_ACCOUNTS = 300  # ... on this many accounts, evenly spaced
+SPLIT_ACCOUNTS = 300  # ... on this many accounts, evenly spaced ...
+OWN_SPLIT_POSTS = 1_200  # ... and on those with so many posts, which show how well it works on themselves
 NEVER = np.iinfo(np.int64).min
 _BATCH_POSTS = 50_000  # their arrays fit in the processor's cache
 _BATCH_ACCOUNTS = 1_000
@@ -100,7 +101,8 @@ def sum_posts(
         zones: each account's IANA zone.
         posts: sorted, see `PostArrays`.
         curve: growth of engagement with a post's age.
-        with_split: also sum some accounts' older and newer posts, from which a platform's kernel is learned.
+        with_split: also sum the older and newer posts of accounts from which a platform's kernel is learned. Those of
+            accounts with `OWN_SPLIT_POSTS` are always summed.
     """
     size = (len(account_ids), SLOTS)
     sums = SlotSums(
@@ -142,8 +144,11 @@ def sum_posts(
         sums.rows[first:last] = np.bincount(slot, minlength=accounts * SLOTS).reshape(accounts, SLOTS)
         sums.mean[first:last] = (total / np.where(count > 0, count, 1.0)).reshape(accounts, SLOTS)
         sums.noise[first:last] = noise
+        chosen = habit.sum(axis=1) >= OWN_SPLIT_POSTS
         if with_split:
-            _sum_split(sums.split, part, local, hours % SLOTS, curve, first, step)
+            chosen |= np.arange(first, last) % step == 0
+        if chosen.any():
+            _sum_split(sums.split, part, local, hours % SLOTS, curve, first, chosen)
             # Forecasts are made from posts that weigh less where the audience may have moved: so are these.
             kept = sum_by(local, weight, accounts) / np.maximum(habit.sum(axis=1), 1.0)
             sums.split.early_count[first:last] *= kept[:, None]
@@ -171,14 +176,14 @@ def _sum_split(  # noqa: PLR0917 (internal)
     slot: npt.NDArray[np.int64],
     curve: AgeCurve,
     first: int,
-    step: int,
+    wanted: npt.NDArray[np.bool_],
 ) -> None:
-    """Sum every `step`th account's older and newer posts. Level and kinds are estimated for each part by itself.
+    """Sum the wanted accounts' older and newer posts. Level and kinds are estimated for each part by itself.
 
     Estimated together, noise would leak between the parts: what raises a kind's effect in the one lowers the other.
     """
     accounts = int(account[-1]) + 1 if len(account) else 0
-    rows = np.flatnonzero((account + first) % step == 0)
+    rows = np.flatnonzero(wanted[account])
     if not len(rows):
         return
     bounds = np.searchsorted(account, np.arange(accounts + 1))
