@@ -45,14 +45,14 @@ LARGE_INDEXES = (
         "ix_publications_open",
         "publications (scheduled_at) WHERE status IN ('scheduled', 'claimed', 'sending')",
     ),
-    ("0042", "ix_posts_state", "posts (workspace_id, origin, status, id)"),
+    ("0033", "ix_posts_state", "posts (workspace_id, origin, status, id)"),
     (
-        "0042",
+        "0033",
         "ix_posts_approval",
         "posts (workspace_id, approval_state, id) WHERE approval_state IS NOT NULL",
     ),
-    ("0042", "ix_publications_of_account", "publications (account_id, post_id)"),
-    ("0042", "ix_publications_of_platform", "publications (workspace_id, platform, post_id)"),
+    ("0033", "ix_publications_of_account", "publications (account_id, post_id)"),
+    ("0033", "ix_publications_of_platform", "publications (workspace_id, platform, post_id)"),
 )
 """Indexes of tables that may have millions of rows: revision, name and definition.
 
