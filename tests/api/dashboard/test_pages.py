@@ -83,7 +83,7 @@ def browser(tenant: Tenant) -> Iterator[httpx.Client]:
 
 def test_every_page_has_its_place_here() -> None:
     pages = {path.removeprefix("/dashboard") for path in hidden_paths() if path.startswith("/dashboard")}
-    post = ("approve", "cancel", "edit", "move", "reject", "retry", "unpublish")
+    post = ("approve", "cancel", "edit", "mark-paid", "move", "reject", "retry", "unpublish")
     forms = {"/posts/{post_id}", *(f"/posts/{{post_id}}/{action}" for action in post)}
     forms |= {
         "/posts/{post_id}/publications/{publication_id}/resolve",

@@ -122,7 +122,7 @@ async def test_what_cannot_work_says_why(tenant: Tenant, wrong: str) -> None:
 def test_without_a_key_the_command_names_what_is_missing() -> None:
     result = CliRunner().invoke(app, ["mcp"])
     assert result.exit_code == 1
-    assert "SOCIALFLOW_MCP_API_KEY: Field required" in result.stderr
+    assert "SOCIALFLOW_MCP_API_KEY is not set" in result.stderr
 
 
 async def test_a_draft_has_options(tenant: Tenant) -> None:

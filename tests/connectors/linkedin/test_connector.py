@@ -200,7 +200,7 @@ class TestLinkedInPage(ConnectorContract):
         async with ConnectorPool(
             connector_settings, clock=clock, transport=httpx.MockTransport(answer)
         ) as pool:
-            with pytest.raises(GiveUpError, match="none of its own servers"):
+            with pytest.raises(GiveUpError, match="not one of its own servers"):
                 await pool.open(account).publish(
                     saved.request(PostContent(text="Tea", media=(PICTURE,)), clock())
                 )

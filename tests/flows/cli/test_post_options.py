@@ -153,7 +153,7 @@ def test_edit_of_a_published_post_says_what_could_not_be_made(store: Store) -> N
         return str(post["id"])
 
     photo = publish("instagram", "--image", "https://example.com/a.png")
-    assert "Instagram lets apps change nothing" in run(
+    assert "Instagram lets apps change only whether a published post accepts comments" in run(
         "posts", "edit", photo, "--content", "Six teas", code=1
     )
     shown = run("posts", "edit", publish("mastodon"), "--content", "Six teas", "--json", code=1)

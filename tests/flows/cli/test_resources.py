@@ -39,7 +39,11 @@ def refuse(*arguments: str) -> dict[str, Any]:
     assert result.exit_code == 1, result.output
     (line,) = result.stderr.strip().splitlines()
     problem: dict[str, Any] = json.loads(result.stdout)
-    assert line == f"error: {problem['detail']}"
+    assert line.startswith("error: ")
+    option, _, reason = line.removeprefix("error: ").partition(": ")  # an error of an option begins with it
+    said = reason if option.startswith("--") else line.removeprefix("error: ")
+    assert said
+    assert problem["detail"].endswith(said)
     return problem
 
 

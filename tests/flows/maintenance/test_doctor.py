@@ -59,6 +59,15 @@ if TYPE_CHECKING:
 NOW = datetime.now(UTC)
 
 
+def list_files_in_use(home: Path) -> list[Path]:
+    """Return the Parquet files of raw.post_snapshots in the newest snapshot, sorted."""
+    statement = (
+        "SELECT data_file FROM ducklake_list_files('lake', 'post_snapshots', schema => 'raw') ORDER BY 1"
+    )
+    with Lake.open(WarehouseSettings(home=home)) as lake:
+        return [Path(row["data_file"]) for row in lake.query(statement)]
+
+
 @pytest.fixture(scope="module")
 def well_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home with one account whose three posts are measured."""
@@ -174,7 +183,7 @@ def test_a_key_that_is_gone(home: Path) -> None:
 
 
 def test_a_parquet_file_that_is_gone_or_cut(home: Path) -> None:
-    first, second, *_ = sorted((home / "lake" / "data" / "raw").rglob("*.parquet"))
+    first, second, *_ = list_files_in_use(home)
     first.unlink()
     found = look(home)
     assert failed(found) == {"lake files"}
@@ -968,7 +977,7 @@ def test_a_lake_is_told_in_full(home: Path, monkeypatch: pytest.MonkeyPatch) -> 
     )
     limit = oldest + settings.keep_lake_snapshots + lake_doctor.MAINTENANCE_LATE
     assert told(limit)["lake commits"][0] == "ok"
-    first, *_ = sorted((home / "lake" / "data" / "raw").rglob("*.parquet"))
+    first, *_ = list_files_in_use(home)
     first.unlink()
     found = told(NOW)
     assert set(found) == {"lake", "lake files"}

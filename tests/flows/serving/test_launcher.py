@@ -71,7 +71,7 @@ def test_two_launchers_never_choose_the_same_port_before_anything_listens_there(
 def test_an_address_of_another_machine_is_one_sentence() -> None:
     with Ports() as ports, pytest.raises(SetupError, match="cannot listen on"):
         ports.take("192.0.2.1", 8000)
-    with Ports() as ports, pytest.raises(SetupError, match="no address to listen on"):
+    with Ports() as ports, pytest.raises(SetupError, match="not an address to listen on"):
         ports.take("no such host.invalid", 8000)
 
 
