@@ -26,6 +26,7 @@ from sqlalchemy import Engine, event
 
 from api.app import create_app
 from warehouse.lake.connect import Lake
+from warehouse.process import set_up_process
 from warehouse.settings import WarehouseSettings
 from warehouse.store.access.sign_in_links import make_local_link
 from warehouse.store.access.workspaces import create_workspace
@@ -98,6 +99,7 @@ class Spent:
 
 def main() -> int:
     """Build the home if it is missing, time every page, print a table."""
+    set_up_process()
     bench_questions.POSTS_PER_ACCOUNT = int(os.environ.get("POSTS", bench_questions.POSTS_PER_ACCOUNT))
     with tempfile.TemporaryDirectory() as folder:
         settings = WarehouseSettings(home=Path(os.environ.get("BENCH_HOME") or folder) / "home")
