@@ -31,7 +31,7 @@ def judge_refresh(label: str, error: ConnectorError, *, settings: str) -> Connec
     )
 
 
-def parse_token(body: Any, old: Credentials, now: datetime) -> Credentials:  # noqa: ANN401 - JSON
+def parse_token(body: Any, old: Credentials, now: datetime) -> Credentials:  # noqa: ANN401 (JSON)
     """Read {access_token, refresh_token, expires_in: seconds}. A refresh token that is not sent again stays valid."""
     refresh = body.get("refresh_token")
     return replace(
@@ -42,7 +42,7 @@ def parse_token(body: Any, old: Credentials, now: datetime) -> Credentials:  # n
     )
 
 
-def parse_expiry(body: Any, now: datetime) -> datetime | None:  # noqa: ANN401 - JSON
+def parse_expiry(body: Any, now: datetime) -> datetime | None:  # noqa: ANN401 (JSON)
     """Return when the token of a response expires (`expires_in`, in seconds); None = not told."""
     seconds = body.get("expires_in")
     return None if seconds is None else now + timedelta(seconds=int(seconds))

@@ -144,20 +144,26 @@ class LakeWriter(Generic[Item]):
         error = await self._try(batch)
         if error is None:
             return
-        if len(batch) == 1 or isinstance(
-            error, (ConflictError, SetupError)
-        ):  # the lake is away for all of them
+        # With these the lake is away for all of them.
+        if len(batch) == 1 or isinstance(error, (ConflictError, SetupError)):
             self._fail(batch, error)
             return
-        failed_before = 0  # one account's data must not keep back the others'
-        for place, one in enumerate(batch):
+        unheard: Exception | None = None  # the first error that nobody waits for
+        failed_before = 0
+        for place, one in enumerate(batch):  # one account's data must not keep back the others'
             alone = await self._try([one])
-            if alone is not None:
+            if alone is None:
+                continue
+            failed_before += 1
+            if one.written is None:
+                unheard = unheard or alone
+            else:
                 self._fail([one], alone)
-                failed_before += 1
             if failed_before == place + 1 == _FAILURES_BEFORE_ANY_SUCCESS:
                 self._fail(batch[place + 1 :], error)
-                return
+                break
+        if unheard is not None:
+            raise unheard
 
     async def _try(self, batch: list[_Waiting[Item]]) -> Exception | None:
         """Write, and tell those that wait; return the error."""

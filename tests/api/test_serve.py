@@ -17,7 +17,7 @@ from api.serve import create_app
 from warehouse.store.access.api_keys import SCOPES, create_api_key
 
 async def start(**settings):
-    "Return what the server is told of a start with these settings."
+    "Start the application with these settings, and return the reason why that failed."
     told = []
     os.environ.update(settings)
     async def receive():
@@ -29,7 +29,7 @@ async def start(**settings):
     except SystemExit as end:
         return str(end)
     except Exception:
-        pass
+        pass  # uvicorn ignores it, too: what it logs is the message
     finally:
         for name in settings:
             del os.environ[name]

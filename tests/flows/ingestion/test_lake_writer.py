@@ -83,6 +83,20 @@ async def test_an_error_that_nobody_waits_for_ends_the_block_as_itself() -> None
         await read_for_ever()
 
 
+async def test_an_error_that_nobody_waits_for_keeps_no_other_item_from_being_written() -> None:
+    written, slots = Written(), Slots(1)
+    await slots.acquire()
+
+    async def read() -> None:
+        async with LakeWriter[str].open(written, slots) as writer:
+            for name in ("bad", "a", "b"):
+                await writer.put(name, 1)
+
+    with pytest.raises(ValueError, match="bad"):
+        await read()
+    assert written.batches == [["a"], ["b"]]
+
+
 async def test_too_much_that_waits_is_written_early_and_holds_back_the_readers(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
